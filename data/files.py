@@ -1,0 +1,87 @@
+"""Files that are written whole or not at all, and read with one clear line when they are malformed."""
+
+import json
+import os
+import tempfile
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from zipfile import BadZipFile
+
+import numpy as np
+import yaml
+
+from data.errors import UserError
+
+
+@contextmanager
+def replaced_on_success(path: Path) -> Iterator[Path]:
+    """Yields a temporary path in the same folder, renamed to `path` if the block ends well, else removed."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=path.suffix)
+    os.close(handle)
+    temporary = Path(name)
+    try:
+        yield temporary
+        temporary.chmod(0o644)
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Writes `text` to `path` in one step: a reader sees the old file or the new one."""
+    with replaced_on_success(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Writes `value` as indented JSON in one step."""
+    write_text(path, json.dumps(value, indent=2) + "\n")
+
+
+def write_arrays(path: Path, **arrays: np.ndarray) -> None:
+    """Writes named arrays to a compressed `.npz` in one step."""
+    with replaced_on_success(path) as temporary:
+        np.savez_compressed(temporary, **arrays)
+
+
+def read_text(path: Path, what: str, remedy: str) -> str:
+    """Reads a UTF-8 file; `what` it is and the `remedy` when it is absent go into the error's line."""
+    try:
+        return path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise UserError(f"{path}: no such {what}; {remedy}") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"{path}: {what} cannot be read ({error})") from None
+
+
+def read_json(path: Path, what: str, remedy: str) -> Any:
+    """Reads a JSON file; a malformed one gets a line with the place of the mistake."""
+    try:
+        return json.loads(read_text(path, what, remedy))
+    except json.JSONDecodeError as error:
+        raise UserError(f"{path}: {what} is not valid JSON ({error}); {remedy}") from None
+
+
+def read_yaml(path: Path, what: str, remedy: str) -> Any:
+    """Reads a YAML file; a malformed one gets a line with the place of the mistake."""
+    try:
+        return yaml.safe_load(read_text(path, what, remedy))
+    except yaml.YAMLError as error:
+        raise UserError(f"{path}: {what} is not valid YAML ({error}); {remedy}") from None
+
+
+def read_arrays(path: Path, names: list[str], what: str, remedy: str) -> dict[str, np.ndarray]:
+    """Reads the arrays called `names` from an `.npz`; unknown, missing or damaged contents get one line."""
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            return {name: archive[name] for name in names}
+    except FileNotFoundError:
+        raise UserError(f"{path}: no such {what}; {remedy}") from None
+    except KeyError as error:
+        raise UserError(f"{path}: {what} lacks the array {error}; {remedy}") from None
+    except (OSError, ValueError, TypeError, BadZipFile, zlib.error) as error:
+        raise UserError(f"{path}: {what} is damaged ({error}); {remedy}") from None

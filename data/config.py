@@ -1,0 +1,79 @@
+"""Configs: one complete YAML file an experiment, read into frozen dataclasses.
+
+A file that lacks a key, has one too many, or holds a value of the wrong type is refused, so that what a run did
+can be read off its `config.yaml` alone.
+"""
+
+import dataclasses
+from pathlib import Path
+from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
+
+import yaml
+
+from data.errors import UserError
+from data.files import read_yaml
+
+Schema = TypeVar("Schema")
+
+
+def read_config(schema: type[Schema], path: Path, overrides: list[str] | None = None) -> Schema:
+    """Reads the YAML file `path` into the dataclass `schema`, whose nested dataclasses are the file's sections.
+
+    Args:
+        schema: dataclass whose fields are annotated with bool, int, float, str, `Literal[...]` or dataclasses.
+        path: the file.
+        overrides: `section.key=value` strings that replace values of the file.
+
+    Raises:
+        UserError: the file is absent or malformed, or a key or value is not what the schema says.
+    """
+    values = read_yaml(path, "config", "the repository's configs lie in <room>/configs/<preset>/<data set>/")
+    for override in overrides or []:
+        _override(values, override)
+    return _build(schema, values, path, prefix="")
+
+
+def write_config(config: Any) -> str:
+    """The YAML text of a config dataclass, keys in the order of its fields."""
+    return yaml.safe_dump(dataclasses.asdict(config), sort_keys=False)
+
+
+def _override(values: Any, override: str) -> None:
+    """Replaces one value of the nested dictionary `values` in place."""
+    key, equals, text = override.partition("=")
+    *sections, name = key.split(".")
+    for section in sections:
+        values = values.get(section) if isinstance(values, dict) else None
+    if not equals or not isinstance(values, dict) or name not in values:
+        raise UserError(f"--set {override}: no such key; give section.key=value with a key of the config file")
+    values[name] = yaml.safe_load(text)
+
+
+def _build(schema: type[Schema], values: Any, path: Path, prefix: str) -> Schema:
+    hints = get_type_hints(schema)
+    where = f"section {prefix[:-1]}" if prefix else "the file"
+    if not isinstance(values, dict):
+        raise UserError(f"{path}: {where} must hold the keys {', '.join(hints)}")
+    if unknown := [str(key) for key in values if key not in hints]:
+        raise UserError(f"{path}: unknown key {prefix}{unknown[0]}; {where} may hold {', '.join(hints)}")
+    if missing := [key for key in hints if key not in values]:
+        raise UserError(f"{path}: key {prefix}{missing[0]} is missing; a config is complete, without defaults")
+    fields = {key: _value(hint, values[key], path, prefix + key) for key, hint in hints.items()}
+    try:
+        return schema(**fields)
+    except ValueError as error:
+        raise UserError(f"{path}: {prefix}{error}") from None
+
+
+def _value(hint: Any, value: Any, path: Path, key: str) -> Any:
+    if dataclasses.is_dataclass(hint):
+        return _build(hint, value, path, prefix=key + ".")
+    if get_origin(hint) is Literal:
+        if value not in get_args(hint) or isinstance(value, bool):
+            raise UserError(f"{path}: {key} is {value!r}; it must be one of {', '.join(map(str, get_args(hint)))}")
+        return value
+    if hint is float and type(value) is int:
+        return float(value)
+    if type(value) is not hint:
+        raise UserError(f"{path}: {key} is {value!r}; it must be of type {hint.__name__}")
+    return value

@@ -1,0 +1,102 @@
+"""From a text to sentences of words with lexical categories, by NLTK."""
+
+import re
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import nltk
+from nltk.tag import PerceptronTagger, UnigramTagger
+from nltk.tokenize import NLTKWordTokenizer
+from nltk.tokenize.punkt import PunktSentenceTokenizer, PunktTokenizer
+
+from data.errors import UserError
+from data.files import read_text
+from data.recipe import TextRecipe
+
+# Lexical categories; 0 is padding. The first four are those of the paper's pairs (section 3.2).
+CATEGORIES = ("", "noun", "verb", "adjective", "adverb", "other")
+OTHER = CATEGORIES.index("other")
+CATEGORY_OF_TAG_PREFIX = {"NN": 1, "VB": 2, "JJ": 3, "RB": 4}
+
+# The perceptron looks two words ahead, so a sentence need not be tagged further than that beyond its cut.
+TAGGER_LOOKAHEAD = 2
+BLANK_LINES = re.compile(r"\n\s*\n")
+
+
+class Word(NamedTuple):
+    """A lower-cased word and the index of its lexical category in `CATEGORIES`."""
+
+    text: str
+    category: int
+
+
+class TextAnalyser:
+    """Cuts texts into at most `max_sentences` sentences of at most `max_words` words.
+
+    Words are the tokens that hold a letter or a digit; sentences without one are left out; a sentence does not run
+    across a blank line. Categories are those of the cased words in their sentence: lower-casing first would change
+    a tenth of them.
+
+    Args:
+        recipe: which tokenizer and tagger, and where to cut.
+        root: data folder; its `nltk_data/` is searched first, and the miniature's `lexicon.tsv` lies there.
+
+    Raises:
+        UserError: NLTK's data or the lexicon are absent.
+    """
+
+    def __init__(self, recipe: TextRecipe, root: Path):
+        self._recipe = recipe
+        self._tokenize = NLTKWordTokenizer().tokenize
+        local = str((root / "nltk_data").resolve())
+        if local not in nltk.data.path:
+            nltk.data.path.insert(0, local)
+        try:
+            self._punkt = PunktTokenizer("english") if recipe.sentences == "punkt" else PunktSentenceTokenizer()
+            self._tag = PerceptronTagger().tag if recipe.tagger == "perceptron" else _lexicon(root / "lexicon.tsv").tag
+        except LookupError:
+            raise UserError(
+                f"{local}: NLTK's punkt_tab or averaged_perceptron_tagger_eng is missing; "
+                f"get them with: scripts/get_data.sh nltk --data {root}"
+            ) from None
+
+    def analyse(self, text: str) -> list[list[Word]]:
+        """Sentences of a text, each with at least one word; an empty list where the text has no word."""
+        sentences: list[list[Word]] = []
+        for sentence in self._sentences(text):
+            if words := self._words(sentence):
+                sentences.append(words)
+            if len(sentences) == self._recipe.max_sentences:
+                break
+        return sentences
+
+    def _sentences(self, text: str) -> Iterator[str]:
+        for paragraph in BLANK_LINES.split(text):
+            for start, end in self._punkt.span_tokenize(paragraph):
+                yield paragraph[start:end]
+
+    def _words(self, sentence: str) -> list[Word]:
+        tokens = self._tokenize(sentence)
+        positions = [position for position, token in enumerate(tokens) if any(map(str.isalnum, token))]
+        positions = positions[: self._recipe.max_words]
+        if not positions:
+            return []
+        tagged = self._tag(tokens[: positions[-1] + 1 + TAGGER_LOOKAHEAD])
+        return [Word(tagged[position][0].lower(), _category(tagged[position][1])) for position in positions]
+
+
+def _category(tag: str | None) -> int:
+    return CATEGORY_OF_TAG_PREFIX.get((tag or "")[:2], OTHER)
+
+
+def _lexicon(path: Path) -> UnigramTagger:
+    """A tagger that gives each word of the file's `word<TAB>tag` lines its tag, and other words none."""
+    lines: Iterable[str] = read_text(path, "lexicon", "write the miniature with: python -m data.mini").splitlines()
+    pairs = [line.split("\t") for line in lines]
+    for number, pair in enumerate(pairs, start=1):
+        if len(pair) != 2:
+            raise UserError(
+                f"{path}: line {number} is not word<TAB>tag; write the miniature again: python -m data.mini"
+            )
+    return UnigramTagger(model=dict(pairs))

@@ -1,0 +1,124 @@
+"""Yahoo Answers topic classification (Zhang et al., 2015): `yahoo_answers_csv/{train.csv,test.csv,classes.txt}`.
+
+Rows without a header: class from 1, title, question, best answer. Training sets are drawn from `train.csv`, an equal
+number a class (paper, appendix A.1); the whole of `test.csv` is the test set. Files are streamed, never held.
+"""
+
+import csv
+import re
+import sys
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+from data.errors import UserError
+from data.files import read_text
+from data.recipe import TextRecipe
+from data.records import Corpus, Document, Documents
+
+FOLDER = "yahoo_answers_csv"
+GET = "scripts/get_data.sh yahoo"
+REPORTED_ROWS = 5
+
+# What stands for a line break inside the fields; the answers hold pieces of HTML.
+LINE_BREAK = re.compile(r"\\n|<br\s*/?>|&#xd;|\r")
+
+
+def files(root: Path) -> list[Path]:
+    """The files below `root` that hold the data set, for a cache to tell whether they changed."""
+    paths = [root / FOLDER / name for name in ("train.csv", "test.csv", "classes.txt")]
+    for path in paths:
+        if not path.is_file():
+            raise UserError(f"{path}: no such file; get the data set with: {GET} --data {root}")
+    return paths
+
+
+def read(root: Path, recipe: TextRecipe) -> Corpus:
+    """Reads the data set below `root`, drawing `recipe.train_documents` rows, an equal number a class.
+
+    Document ids are row numbers of their file, from 1. The draw depends on `recipe.sample_seed` and the number of
+    rows alone. One pass over each file checks it and reads its classes (about 100,000 rows a second).
+
+    Raises:
+        UserError: a file is absent, has malformed rows, or too few of them.
+    """
+    train_file, test_file, classes_file = files(root)
+    classes = tuple(read_text(classes_file, "list of classes", f"get it with: {GET}").split("\n"))
+    classes = tuple(name.strip() for name in classes if name.strip())
+    train_labels = _labels(train_file, len(classes))
+    test_labels = _labels(test_file, len(classes))
+    if len(test_labels) != recipe.test_documents:
+        raise UserError(
+            f"{test_file}: {len(test_labels):,} rows where {recipe.test_documents:,} are expected; get it with: {GET}"
+        )
+    drawn = _draw(train_labels, recipe, len(classes), train_file)
+    return Corpus(
+        classes,
+        train=Documents(len(drawn), partial(_documents, train_file, drawn)),
+        test=Documents(len(test_labels), partial(_documents, test_file, np.arange(len(test_labels)))),
+    )
+
+
+def _draw(labels: np.ndarray, recipe: TextRecipe, classes: int, path: Path) -> np.ndarray:
+    """Row indices [train_documents], ascending, the same number from every class, without replacement."""
+    per_class, remainder = divmod(recipe.train_documents, classes)
+    if remainder:
+        raise UserError(f"train_documents is {recipe.train_documents}; it must be a multiple of the {classes} classes")
+    generator = np.random.default_rng([recipe.sample_seed, recipe.train_documents])
+    drawn = []
+    for label in range(classes):
+        rows = np.flatnonzero(labels == label)
+        if len(rows) < per_class:
+            raise UserError(
+                f"{path}: class {label + 1} has {len(rows):,} rows, {per_class:,} are to be drawn; get it with: {GET}"
+            )
+        drawn.append(generator.choice(rows, per_class, replace=False))
+    return np.sort(np.concatenate(drawn))
+
+
+def _labels(path: Path, classes: int) -> np.ndarray:
+    """Checks every row and returns their labels [rows], from 0."""
+    labels = bytearray()
+    malformed = []
+    valid = {str(number): number - 1 for number in range(1, classes + 1)}
+    for line, row in _rows(path):
+        if len(row) == 4 and row[0] in valid:
+            labels.append(valid[row[0]])
+        else:
+            malformed.append(line)
+    if malformed:
+        shown = ", ".join(map(str, malformed[:REPORTED_ROWS])) + (", …" if len(malformed) > REPORTED_ROWS else "")
+        raise UserError(
+            f"{path}: {len(malformed)} malformed rows, ending at lines {shown}; each must hold a class from 1 to "
+            f"{classes}, title, question and answer, quoted; get it again with: {GET}"
+        )
+    return np.frombuffer(labels, np.uint8)
+
+
+def _documents(path: Path, rows: np.ndarray) -> Iterator[Document]:
+    """Yields the documents at the ascending row indices `rows`."""
+    wanted = iter(rows.tolist())
+    following = next(wanted, None)
+    for index, (_, row) in enumerate(_rows(path)):
+        if index != following:
+            continue
+        text = "\n\n".join(LINE_BREAK.sub("\n", field) for field in row[1:] if field)
+        yield Document(str(index + 1), int(row[0]) - 1, text)
+        following = next(wanted, None)
+
+
+def _rows(path: Path) -> Iterator[tuple[int, list[str]]]:
+    """Yields (line number at which the row ends, fields); a row that is not CSV has no fields."""
+    csv.field_size_limit(sys.maxsize)  # Answers outgrow csv's default limit.
+    with path.open(encoding="utf-8", errors="replace", newline="") as file:
+        reader = csv.reader(file, strict=True)
+        while True:
+            try:
+                row = next(reader)
+            except StopIteration:
+                return
+            except csv.Error:
+                row = []
+            yield reader.line_num, row

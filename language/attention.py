@@ -1,0 +1,107 @@
+"""The two attention layers of FAN-hatt: word-to-sentence pooling and word-to-word focused attention."""
+
+import keras
+import tensorflow as tf
+
+from language.center_mass import EXCLUDED
+
+
+def masked_softmax(logits: tf.Tensor, mask: tf.Tensor | None) -> tf.Tensor:
+    """Softmax over the last axis in which masked entries have weight 0; a row without any other is all 0.
+
+    Args:
+        logits: [..., N].
+        mask: bool, broadcastable to `logits`; None where all are real.
+    """
+    if mask is None:
+        return tf.nn.softmax(logits)
+    weights = tf.nn.softmax(tf.where(mask, logits, EXCLUDED))
+    return tf.where(mask, weights, 0.0)
+
+
+@keras.saving.register_keras_serializable("fan")
+class AttentionPooling(keras.layers.Layer):
+    """Weighted sum of a sequence by the similarity of its elements to a learned context vector.
+
+    u_t = tanh(W h_t + b), a_t = softmax(u_t · u), s = Σ a_t h_t (Yang et al., 2016, equations 5 to 7).
+
+    Args:
+        units: size of u_t; 100 in the paper.
+
+    Call arguments:
+        features: [B, N, C].
+        mask: [B, N] bool, or None. Masked elements have weight 0; a sequence without any other pools to 0.
+
+    Returns:
+        pooled [B, C] and weights a [B, N].
+    """
+
+    def __init__(self, units: int, **kwargs):
+        super().__init__(**kwargs)
+        self.units = units
+        self.supports_masking = True
+        self.projection = keras.layers.Dense(units, activation="tanh", name="projection")
+
+    def build(self, input_shape):
+        self.projection.build(input_shape)
+        self.context = self.add_weight(
+            "context", (self.units,), initializer=keras.initializers.RandomNormal(stddev=0.1)
+        )
+        super().build(input_shape)
+
+    def call(self, features: tf.Tensor, mask: tf.Tensor | None = None) -> tuple[tf.Tensor, tf.Tensor]:
+        logits = tf.linalg.matvec(self.projection(features), self.context)  # [B, N]
+        weights = masked_softmax(logits, mask)  # [B, N]
+        return tf.einsum("bn,bnc->bc", weights, features), weights
+
+    def compute_mask(self, inputs, mask=None):
+        return None, mask
+
+    def get_config(self):
+        return {**super().get_config(), "units": self.units}
+
+
+@keras.saving.register_keras_serializable("fan")
+class FocusedAttention(keras.layers.Layer):
+    """The focused attention module: scaled dot products between all pairs of entities, and aggregation by them.
+
+    ω_mn = (W_K f_m) · (W_Q f_n) / √d_k; f_out_m = Σ_n softmax_n(ω_mn) f_n (paper, eq. 4 and section 4.2; the softmax
+    runs over n, as its text says). One head, no bias, the features themselves are aggregated.
+
+    Args:
+        d_k: size of the projections.
+
+    Call arguments:
+        features: [B, N, C].
+        mask: [B, N] bool, or None. Masked entities neither attend nor are attended to.
+
+    Returns:
+        context [B, N, C], 0 at masked entities, and weights W [B, N, N] before any softmax, 0 at masked pairs:
+        the center-mass loss and the importance of a word take their own softmax, with the mask.
+    """
+
+    def __init__(self, d_k: int, **kwargs):
+        super().__init__(**kwargs)
+        self.d_k = d_k
+        self.supports_masking = True
+        self.key = keras.layers.Dense(d_k, use_bias=False, name="key")
+        self.query = keras.layers.Dense(d_k, use_bias=False, name="query")
+
+    def build(self, input_shape):
+        self.key.build(input_shape)
+        self.query.build(input_shape)
+        super().build(input_shape)
+
+    def call(self, features: tf.Tensor, mask: tf.Tensor | None = None) -> tuple[tf.Tensor, tf.Tensor]:
+        weights = tf.matmul(self.key(features), self.query(features), transpose_b=True) / self.d_k**0.5  # [B, N, N]
+        pairs = None
+        if mask is not None:
+            pairs = mask[:, :, None] & mask[:, None, :]  # [B, N, N]
+            weights = tf.where(pairs, weights, 0.0)
+        return tf.matmul(masked_softmax(weights, pairs), features), weights
+
+    def compute_mask(self, inputs, mask=None):
+        return mask, None
+
+    def get_config(self):
+        return {**super().get_config(), "d_k": self.d_k}

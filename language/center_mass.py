@@ -1,0 +1,78 @@
+"""The center-mass cross entropy loss (paper, section 3)."""
+
+import math
+from typing import Literal
+
+import tensorflow as tf
+
+Mode = Literal["matrix", "row"]
+Penalty = Literal["focal", "l2", "smooth_l1"]
+
+# Stands for the logit of an entry that does not take part. Finite, so that no gradient is ever inf - inf or 0 * inf.
+EXCLUDED = -1e30
+
+
+def center_mass_loss(
+    weights: tf.Tensor,
+    targets: tf.Tensor,
+    mask: tf.Tensor | None = None,
+    mode: Mode = "matrix",
+    penalty: Penalty = "focal",
+    gamma: float = 2.0,
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """Penalises attention weights that lie outside the target relations.
+
+    With W̃ the softmax of W over all its entries ("matrix", eq. 2) or over each row ("row", section 5.3), the
+    center-mass is M = Σ W̃ ⊙ T. The loss is -(1 - M)^γ log M ("focal", eq. 3), x² ("l2") or the paper's smooth L1
+    (eq. 5: x² below 0.5, else x - 0.25), with x = 1 - M. "row" averages over the rows that hold a target.
+
+    With δ = log Σ_{T=0} exp W - log Σ_{T=1} exp W, M = sigmoid(-δ), 1 - M = sigmoid(δ) and -log M = softplus(δ): all of
+    it stays exact for M near 0 and near 1 and for logits of any size.
+
+    Args:
+        weights: [B, N, N] scaled dot products W, before any softmax.
+        targets: [B, N, N] relation labels T, 0 or 1.
+        mask: [B, N] bool, which entities are real; None where all are. Padding enters no softmax.
+        mode: "matrix" or "row".
+        penalty: "focal", "l2" or "smooth_l1".
+        gamma: focal exponent r of the paper, 0 or more.
+
+    Returns:
+        loss [B] and center-mass [B]. Where no real pair is a target both are 0, and the gradient is exactly 0.
+    """
+    positive, negative = targets > 0, targets <= 0
+    if mask is not None:
+        real = mask[:, :, None] & mask[:, None, :]  # [B, N, N]
+        positive, negative = positive & real, negative & real
+    axis = [-2, -1] if mode == "matrix" else [-1]
+    # Softmax ignores a common offset; without it, large logits do not cost δ its digits.
+    offset = tf.reduce_max(tf.where(positive | negative, weights, EXCLUDED), axis, keepdims=True)
+    logits = weights - tf.stop_gradient(offset)
+    delta = _log_sum_exp(logits, negative, axis) - _log_sum_exp(logits, positive, axis)  # [B], or [B, N] by row
+    has_positive = tf.reduce_any(positive, axis)
+    delta = tf.where(has_positive, delta, EXCLUDED)  # As if M were 1: no loss, no gradient.
+    loss = _penalise(delta, penalty, gamma)
+    center_mass = tf.where(has_positive, tf.sigmoid(-delta), 0.0)
+    if mode == "matrix":
+        return loss, center_mass
+    rows = tf.reduce_sum(tf.cast(has_positive, loss.dtype), axis=-1)  # [B]
+    return (
+        tf.math.divide_no_nan(tf.reduce_sum(loss, axis=-1), rows),
+        tf.math.divide_no_nan(tf.reduce_sum(center_mass, axis=-1), rows),
+    )
+
+
+def _log_sum_exp(logits: tf.Tensor, chosen: tf.Tensor, axis: list[int]) -> tf.Tensor:
+    return tf.reduce_logsumexp(tf.where(chosen, logits, EXCLUDED), axis)
+
+
+def _penalise(delta: tf.Tensor, penalty: Penalty, gamma: float) -> tf.Tensor:
+    """Loss of each δ = log((1 - M) / M)."""
+    # Powers of 1 - M as exponentials of its logarithm: their gradients keep their digits at both ends, where that of a
+    # power is infinite (M near 1, γ < 1) and that of a sigmoid rounds to 0 (M near 0).
+    log_x = -tf.nn.softplus(-delta)  # log(1 - M)
+    if penalty == "focal":
+        return tf.exp(gamma * log_x) * tf.nn.softplus(delta)
+    if penalty == "l2":
+        return tf.exp(2 * log_x)
+    return tf.where(log_x < math.log(0.5), tf.exp(2 * log_x), tf.exp(log_x) - 0.25)

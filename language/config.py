@@ -1,0 +1,86 @@
+"""The config of one documents experiment; each file of `configs/` holds all of it."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from data.recipe import TextRecipe
+
+Variant = Literal[
+    "hatt",
+    "fan-unsup",
+    "fan-sup",
+    "fan-sup-different-category",
+    "fan-sup-same-category",
+    "fan-sup-different-word",
+]
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """Sizes of the network (paper, appendix B and figure 5).
+
+    Args:
+        embedding_size: size of the word vectors.
+        word_vectors: what they start from: "random", "skipgram" (trained on the training text) or a file of vectors in
+            GloVe's or word2vec's text format.
+        lstm_units: of each direction of both BiLSTMs.
+        attention_size: of word and sentence attention.
+        focused_attention: whether FAN stands beside the word attention.
+        d_k: size of FAN's projections.
+    """
+
+    embedding_size: int
+    word_vectors: str
+    lstm_units: int
+    attention_size: int
+    focused_attention: bool
+    d_k: int
+
+
+@dataclass(frozen=True)
+class RelationLossConfig:
+    """The center-mass loss.
+
+    Args:
+        weight: λ of L = L_cls + λ L_rel (eq. 7); with 0 the loss is measured and not trained on.
+        rule: which pairs of words are targets (appendix A.4).
+        mode, penalty, gamma: see `language.center_mass`.
+    """
+
+    weight: float
+    rule: Literal["semantic", "different_category", "same_category", "different_word"]
+    mode: Literal["matrix", "row"]
+    penalty: Literal["focal", "l2", "smooth_l1"]
+    gamma: float
+
+    def __post_init__(self) -> None:
+        for name in ("weight", "gamma"):
+            if getattr(self, name) < 0:
+                raise ValueError(f"{name} is {getattr(self, name)}; it must not be negative")
+
+
+@dataclass(frozen=True)
+class TrainingConfig:
+    """The schedule: Adam with a constant learning rate."""
+
+    epochs: int
+    batch_size: int
+    learning_rate: float
+
+    def __post_init__(self) -> None:
+        for name in ("epochs", "batch_size", "learning_rate"):
+            if getattr(self, name) <= 0:
+                raise ValueError(f"{name} is {getattr(self, name)}; it must be positive")
+
+
+@dataclass(frozen=True)
+class Config:
+    """One experiment; its runs lie in `<preset>/<dataset>/<variant>/`."""
+
+    preset: Literal["paper", "mini"]
+    dataset: Literal["20news", "yahoo-mini", "yahoo-half"]
+    variant: Variant
+    text: TextRecipe
+    model: ModelConfig
+    relation_loss: RelationLossConfig
+    training: TrainingConfig

@@ -1,0 +1,113 @@
+"""An LSTM over packed sequences, forward and gradient written out.
+
+Sequences are sorted by falling length and packed time-major: first the first elements of all of them, then the second
+elements of those that have one, and so on, P elements in all. Written out, the gradient of the weights is one matrix
+product over all time steps, and the loops stay small graphs, which compile in a second.
+"""
+
+import tensorflow as tf
+
+
+def packed_lstm(inputs: tf.Tensor, recurrent_kernel: tf.Tensor, counts: tf.Tensor, reverse: bool) -> tf.Tensor:
+    """Runs an LSTM over packed sequences (Hochreiter and Schmidhuber, 1997, with forget gates, as in Keras).
+
+    Cost: one product [counts[t], U] x [U, 4U] a time step, three times that with the gradient.
+
+    Args:
+        inputs: [P, 4U] what the elements add to the gates, bias included; input, forget, candidate, output.
+        recurrent_kernel: [U, 4U].
+        counts: [T] int32, how many sequences have an element at each time; falling.
+        reverse: whether to run from the last element of each sequence to its first.
+
+    Returns:
+        [P, U] hidden states, packed in the same way.
+    """
+
+    @tf.custom_gradient
+    def run(inputs: tf.Tensor, recurrent_kernel: tf.Tensor):
+        hidden, saved = _forward(inputs, recurrent_kernel, counts, reverse)
+        return hidden, lambda gradient: _backward(gradient, saved, recurrent_kernel, counts, reverse)
+
+    return run(inputs, recurrent_kernel)
+
+
+def _forward(inputs: tf.Tensor, recurrent_kernel: tf.Tensor, counts: tf.Tensor, reverse: bool) -> tuple:
+    steps, units = tf.size(counts), recurrent_kernel.shape[0]
+    starts = tf.cumsum(counts, exclusive=True)
+
+    def step(index, hidden, carry, outputs):
+        time = steps - 1 - index if reverse else index
+        count, start = counts[time], starts[time]
+        previous, carry_before = _resize(hidden, count), _resize(carry, count)  # [count, U]
+        gates = inputs[start : start + count] + tf.matmul(previous, recurrent_kernel)  # [count, 4U]
+        keep_in, forget, candidate, keep_out = tf.split(gates, 4, axis=1)
+        keep_in, forget, keep_out = tf.sigmoid(keep_in), tf.sigmoid(forget), tf.sigmoid(keep_out)
+        candidate = tf.tanh(candidate)
+        carry = forget * carry_before + keep_in * candidate
+        squashed = tf.tanh(carry)
+        hidden = keep_out * squashed
+        values = (hidden, previous, carry_before, squashed, keep_in, forget, candidate, keep_out)
+        return (
+            index + 1,
+            hidden,
+            carry,
+            tuple(array.write(time, value) for array, value in zip(outputs, values, strict=True)),
+        )
+
+    nothing = tf.zeros([0, units], inputs.dtype)
+    arrays = tuple(
+        tf.TensorArray(inputs.dtype, steps, infer_shape=False, element_shape=[None, units]) for _ in range(8)
+    )
+    _, _, _, arrays = tf.while_loop(
+        lambda index, *_: index < steps,
+        step,
+        (0, nothing, nothing, arrays),
+        shape_invariants=(tf.TensorShape([]), *[tf.TensorShape([None, units])] * 2, (None,) * 8),
+    )
+    hidden, *saved = (array.concat() for array in arrays)  # [P, U] each
+    return hidden, saved
+
+
+def _backward(
+    gradient: tf.Tensor, saved: list[tf.Tensor], recurrent_kernel: tf.Tensor, counts: tf.Tensor, reverse: bool
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """Gradients of `inputs` [P, 4U] and `recurrent_kernel` [U, 4U] from that of the hidden states [P, U]."""
+    steps, units = tf.size(counts), recurrent_kernel.shape[0]
+    starts = tf.cumsum(counts, exclusive=True)
+    previous, *rest = saved
+
+    def step(index, d_hidden, d_carry, d_gates):
+        time = index if reverse else steps - 1 - index
+        count, start = counts[time], starts[time]
+        part = slice(start, start + count)
+        carry_before, squashed, keep_in, forget, candidate, keep_out = (value[part] for value in rest)  # [count, U]
+        d_hidden = _resize(d_hidden, count) + gradient[part]
+        d_carry = _resize(d_carry, count) + d_hidden * keep_out * (1 - squashed * squashed)
+        d_step = tf.concat(
+            [
+                d_carry * candidate * keep_in * (1 - keep_in),
+                d_carry * carry_before * forget * (1 - forget),
+                d_carry * keep_in * (1 - candidate * candidate),
+                d_hidden * squashed * keep_out * (1 - keep_out),
+            ],
+            axis=1,
+        )  # [count, 4U]
+        d_hidden = tf.matmul(d_step, recurrent_kernel, transpose_b=True)
+        return index + 1, d_hidden, d_carry * forget, d_gates.write(time, d_step)
+
+    nothing = tf.zeros([0, units], gradient.dtype)
+    array = tf.TensorArray(gradient.dtype, steps, infer_shape=False, element_shape=[None, 4 * units])
+    _, _, _, array = tf.while_loop(
+        lambda index, *_: index < steps,
+        step,
+        (0, nothing, nothing, array),
+        shape_invariants=(tf.TensorShape([]), *[tf.TensorShape([None, units])] * 2, None),
+    )
+    d_inputs = array.concat()  # [P, 4U]
+    return d_inputs, tf.matmul(previous, d_inputs, transpose_a=True)
+
+
+def _resize(state: tf.Tensor, count: tf.Tensor) -> tf.Tensor:
+    """Drops the states of sequences that have ended, or adds zero states for those that begin."""
+    state = state[:count]
+    return tf.pad(state, [[0, count - tf.shape(state)[0]], [0, 0]])

@@ -1,0 +1,150 @@
+"""Predictions of a trained run: for its test set, or for texts: `python -m language.predict RUN [TEXT]`."""
+
+import argparse
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+from tqdm import tqdm
+
+from data.encoding import EncodedDocuments, encode_corpus, encode_texts
+from data.errors import UserError, run_command
+from data.files import read_text, write_arrays
+from data.runs import RunFolder
+from data.text import TextAnalyser
+from language.config import Config
+from language.options import add_shared_options, choose_gpus
+
+if TYPE_CHECKING:
+    from language.checkpoint import TrainedRun
+    from language.han import HAN
+
+BATCH = 256
+
+EXAMPLES = """\
+examples:
+  python -m language.predict runs/paper/20news/fan-sup/seed0            the test set, into the run folder
+  python -m language.predict runs/paper/20news/fan-sup/seed0 post.txt   classes of a text file
+  echo "The goalie saved it." | python -m language.predict runs/paper/20news/fan-sup/seed0 - --attention
+"""
+
+
+class Predictions(NamedTuple):
+    """Predictions for D documents.
+
+    Args:
+        probabilities: [D, classes].
+        center_mass: [D] mean center-mass over the sentences with a target pair; NaN where a document has none.
+            None in a network without FAN.
+    """
+
+    probabilities: np.ndarray
+    center_mass: np.ndarray | None
+
+
+def predict_documents(model: "HAN", documents: EncodedDocuments, config: Config) -> Predictions:
+    """Predicts a split, batch by batch."""
+    import tensorflow as tf
+
+    from language.criterion import sentence_relations
+
+    shape = (None, config.text.max_sentences, config.text.max_words)
+
+    @tf.function(input_signature=[tf.TensorSpec(shape, tf.int32), tf.TensorSpec(shape, tf.int32)])
+    def predict_batch(words: tf.Tensor, categories: tf.Tensor) -> list[tf.Tensor]:
+        logits, attention = model(words)
+        probabilities = tf.nn.softmax(logits)  # [B, classes]
+        if attention.relations is None:
+            return [probabilities]
+        relations = sentence_relations(attention, words, categories, config.relation_loss)
+        document = attention.rows[:, 0]  # [R]
+        sums = tf.math.unsorted_segment_sum(relations.center_mass * relations.related, document, tf.shape(words)[0])
+        counts = tf.math.unsorted_segment_sum(relations.related, document, tf.shape(words)[0])
+        return [probabilities, sums / counts]  # [B], 0 / 0 = NaN where no sentence has a pair
+
+    outputs = []
+    for start in tqdm(range(0, len(documents), BATCH), desc="predicting", unit="batch", mininterval=1, leave=False):
+        rows = slice(start, start + BATCH)
+        words, categories = (
+            documents.words[rows].astype(np.int32),
+            documents.categories[rows].astype(np.int32),
+        )
+        outputs.append([output.numpy() for output in predict_batch(words, categories)])
+    columns = [np.concatenate(column) for column in zip(*outputs, strict=True)]
+    return Predictions(columns[0], columns[1] if len(columns) > 1 else None)
+
+
+def predict_test_set(folder: Path, data: Path, cache: Path | None) -> None:
+    """Writes `predictions.npz`, and with FAN `center_mass.npz`, of a finished run's test set into its folder."""
+    run = RunFolder(folder)
+    run.require_finished()
+    if run.predictions.exists():
+        print(f"{run.predictions}: is there already")
+        return
+    from language.checkpoint import TrainedRun
+
+    trained = TrainedRun(folder)
+    corpus = encode_corpus(trained.config.dataset, data, trained.config.text, cache or run.runs / "cache")
+    if (corpus.classes, corpus.vocabulary) != (trained.classes, trained.vocabulary):
+        raise UserError(f"{data}: its documents are not those that {folder} was trained on; give its --data")
+    predictions = predict_documents(trained.model, corpus.test, trained.config)
+    if predictions.center_mass is not None:
+        write_arrays(run.center_mass, ids=corpus.test.ids, center_mass=predictions.center_mass)
+    write_arrays(
+        run.predictions,
+        ids=corpus.test.ids,
+        labels=corpus.test.labels,
+        probabilities=predictions.probabilities,
+    )
+    print(f"{run.predictions}: {len(corpus.test):,} documents")
+
+
+def predict_text(trained: "TrainedRun", text: str, data: Path, with_attention: bool) -> None:
+    """Prints the classes of one text with their probabilities, the likeliest first."""
+    analyser = TextAnalyser(trained.config.text, data)
+    words, _ = encode_texts([text], trained.vocabulary, analyser, trained.config.text)
+    logits, attention = trained.model(words)
+    logits = logits.numpy()[0].astype(np.float64)
+    probabilities = np.exp(logits - np.logaddexp.reduce(logits))
+    for label in np.argsort(-probabilities):
+        print(f"{probabilities[label]:7.2%}  {trained.classes[label]}")
+    if with_attention:
+        _print_attention(analyser.analyse(text), attention.sentences.numpy()[0], attention.words.numpy())
+
+
+def _print_attention(sentences: list, sentence_weights: np.ndarray, word_weights: np.ndarray) -> None:
+    for number, sentence in enumerate(sentences):
+        weighted = "  ".join(
+            f"{word.text} {weight:.3f}" for word, weight in zip(sentence, word_weights[number], strict=False)
+        )
+        print(f"\nsentence {number + 1}, weight {sentence_weights[number]:.3f}\n  {weighted}")
+
+
+def main() -> None:
+    """Command line of `python -m language.predict`."""
+    parser = argparse.ArgumentParser(
+        prog="python -m language.predict",
+        description="Predicts with a finished run: its test set, into the run folder, or the classes of a text.",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("run", type=Path, help="run folder: <runs>/<preset>/<data set>/<variant>/seed<k>")
+    parser.add_argument("text", nargs="?", help="a text file, or - for standard input; without it, the test set")
+    parser.add_argument("--attention", action="store_true", help="also print the sentence and word weights of the text")
+    add_shared_options(parser)
+    arguments = parser.parse_args()
+    choose_gpus(arguments.gpus)
+    if arguments.text is None:
+        predict_test_set(arguments.run, arguments.data, arguments.cache)
+        return
+    text = (
+        sys.stdin.read() if arguments.text == "-" else read_text(Path(arguments.text), "text file", "give a UTF-8 file")
+    )
+    from language.checkpoint import TrainedRun
+
+    predict_text(TrainedRun(arguments.run), text, arguments.data, arguments.attention)
+
+
+if __name__ == "__main__":
+    run_command(main)

@@ -1,0 +1,141 @@
+"""Training and prediction on a tiny corpus: reproducible, resumable, and stopped by what is wrong."""
+
+import dataclasses
+import json
+
+import numpy as np
+import pytest
+
+from data.encoding import encode_corpus
+from data.errors import UserError
+from data.files import read_arrays
+from data.runs import RunFolder
+from language import train as training
+from language.checkpoint import TrainedRun
+from language.predict import predict_documents, predict_test_set
+from language.train import train
+
+
+@pytest.fixture(scope="session")
+def cache(tmp_path_factory):
+    return tmp_path_factory.mktemp("cache")
+
+
+def run_training(config, posts, runs, cache, seed=0):
+    run = RunFolder.claim(runs, config, seed)
+    train(config, encode_corpus(config.dataset, posts, config.text, cache), run, seed)
+    return run
+
+
+def measured(run):
+    """The log without the times."""
+    timing = ("seconds", "documents_per_second")
+    return [{key: value for key, value in line.items() if key not in timing} for line in run.epochs()]
+
+
+def weights(run):
+    return TrainedRun(run.path).model.get_weights()
+
+
+def test_a_seed_reproduces_a_run_bit_for_bit_and_another_does_not(config, posts, cache, tmp_path):
+    first = run_training(config, posts, tmp_path / "first", cache)
+    again = run_training(config, posts, tmp_path / "again", cache)
+    other = run_training(config, posts, tmp_path / "first", cache, seed=1)
+    assert measured(first) == measured(again) != measured(other)
+    for one, same in zip(weights(first), weights(again), strict=True):
+        np.testing.assert_array_equal(one, same)
+
+
+def test_an_interrupted_run_ends_like_an_uninterrupted_one(config, posts, cache, tmp_path, monkeypatch):
+    whole = run_training(config, posts, tmp_path / "whole", cache)
+    real_epoch = training.train_epoch
+
+    def interrupted(step, documents, config, seed, epoch):
+        if epoch == 3:
+            raise KeyboardInterrupt
+        return real_epoch(step, documents, config, seed, epoch)
+
+    monkeypatch.setattr(training, "train_epoch", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        run_training(config, posts, tmp_path / "resumed", cache)
+    monkeypatch.setattr(training, "train_epoch", real_epoch)
+    resumed = run_training(config, posts, tmp_path / "resumed", cache)
+
+    assert measured(whole) == measured(resumed)
+    for one, same in zip(weights(whole), weights(resumed), strict=True):
+        np.testing.assert_array_equal(one, same)
+
+
+def test_an_epoch_line_holds_what_was_trained(config, posts, cache, tmp_path):
+    run = run_training(config, posts, tmp_path, cache)
+    lines = run.epochs()
+    assert [line["epoch"] for line in lines] == [1, 2, 3]
+    assert {"loss", "accuracy", "relation_loss", "center_mass", "seconds"} <= lines[0].keys()
+    assert lines[-1]["loss"] < lines[0]["loss"]
+    assert lines[-1]["center_mass"] > lines[0]["center_mass"]
+    assert list((run.path / "tensorboard").iterdir())
+
+
+def test_hatt_has_no_relation_loss(config, posts, cache, tmp_path):
+    plain = dataclasses.replace(
+        config, variant="hatt", model=dataclasses.replace(config.model, focused_attention=False)
+    )
+    run = run_training(plain, posts, tmp_path, cache)
+    assert "relation_loss" not in run.epochs()[0]
+    predict_test_set(run.path, posts, cache)
+    assert run.predictions.exists() and not run.center_mass.exists()
+
+
+def test_predictions_are_those_of_the_last_epoch(config, posts, cache, tmp_path):
+    run = run_training(config, posts, tmp_path, cache)
+    predict_test_set(run.path, posts, cache)
+    corpus = encode_corpus(config.dataset, posts, config.text, cache)
+    expected = predict_documents(TrainedRun(run.path).model, corpus.test, config)
+    kept = read_arrays(run.predictions, ["ids", "labels", "probabilities"], "predictions", "")
+    np.testing.assert_array_equal(kept["probabilities"], expected.probabilities)
+    np.testing.assert_allclose(kept["probabilities"].sum(axis=1), 1, rtol=1e-6)
+    np.testing.assert_array_equal(kept["labels"], np.repeat([0, 1], 10))
+    kept = read_arrays(run.center_mass, ["ids", "center_mass"], "center-mass", "")
+    assert kept["ids"][0] == "rec.sport.hockey/1000"
+    assert ((0 <= kept["center_mass"]) & (kept["center_mass"] <= 1)).all()
+
+
+def test_a_hold_out_is_measured_every_epoch(config, posts, cache, tmp_path):
+    held = dataclasses.replace(config, text=dataclasses.replace(config.text, holdout=0.2))
+    run = run_training(held, posts, tmp_path, cache)
+    assert all(0 <= line["held_out_accuracy"] <= 1 for line in run.epochs())
+
+
+def test_a_loss_that_is_not_finite_stops_the_run_and_names_the_batch(config, posts, cache, tmp_path):
+    wild = dataclasses.replace(config, training=dataclasses.replace(config.training, learning_rate=1e38))
+    with pytest.raises(UserError, match=r"epoch 1, batch \d+ \(documents .*sci|hockey.*not finite"):
+        run_training(wild, posts, tmp_path, cache)
+
+
+def test_a_checkpoint_of_another_network_is_refused(config, posts, cache, tmp_path):
+    run = run_training(config, posts, tmp_path, cache)
+    run.config_path.write_text(run.config_path.read_text().replace("lstm_units: 5", "lstm_units: 7"))
+    with pytest.raises(UserError, match="not a checkpoint of this run's config"):
+        TrainedRun(run.path)
+
+
+def test_a_run_without_its_checkpoint_is_refused(config, posts, cache, tmp_path):
+    run = run_training(config, posts, tmp_path, cache)
+    for file in run.checkpoints.iterdir():
+        file.unlink()
+    with pytest.raises(UserError, match="holds no checkpoint"):
+        TrainedRun(run.path)
+
+
+def test_an_unfinished_run_makes_no_predictions(config, posts, cache, tmp_path):
+    run = RunFolder.claim(tmp_path, config, seed=0)
+    with pytest.raises(UserError, match="training has not ended"):
+        predict_test_set(run.path, posts, cache)
+
+
+def test_the_run_keeps_what_it_was_trained_on(config, posts, cache, tmp_path):
+    run = run_training(config, posts, tmp_path, cache)
+    assert (run.path / "classes.txt").read_text().split() == ["rec.sport.hockey", "sci.space"]
+    assert len(read_arrays(run.path / "train_ids.npz", ["ids"], "ids", "")["ids"]) == 60
+    record = json.loads((run.path / "run.json").read_text())
+    assert record["device"] == "CPU" and record["versions"]["tensorflow-cpu"]

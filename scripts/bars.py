@@ -1,0 +1,83 @@
+"""A table as bars: ours beside the paper's."""
+
+from pathlib import Path
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.patches import Patch
+
+from data.files import replaced_on_success
+from scripts.collect import Cell
+from scripts.metrics.trials import Summary
+from scripts.paper import Number, Table
+
+OURS, PAPER = "#1f5fa8", "#c4c4c4"
+WIDTH = 0.4  # of a bar, where neighbouring variants are 1 apart
+
+
+def draw_bars(path: Path, table: Table, rows: list[list[Cell]], remark: str) -> None:
+    """Writes a PNG with a panel a row: metrics from top to bottom, data sets from left to right.
+
+    Every axis begins at zero, so that a bar's length is its value; the panels of a metric share their scale.
+
+    Args:
+        path: the file.
+        table: gives the title and the order of the variants.
+        rows: the cells of each row to draw; at least one row.
+        remark: printed below the title, may be empty.
+    """
+    metrics = list(dict.fromkeys(row[0].row.metric for row in rows))
+    datasets = list(dict.fromkeys(row[0].row.dataset for row in rows))
+    size = 1.0 + 1.3 * max(4, len(table.columns) * len(datasets)), 1.1 + 2.9 * len(metrics)
+    figure = Figure(figsize=size, layout="constrained")  # without pyplot: no screen, no global state
+    grid = figure.subplots(len(metrics), len(datasets), sharey="row", squeeze=False)
+    for axes in grid.flat:
+        axes.set_visible(False)
+    for row in rows:
+        axes = grid[metrics.index(row[0].row.metric), datasets.index(row[0].row.dataset)]
+        _draw_row(axes, list(table.columns), row)
+    figure.suptitle(f"{table.title}\n{remark}".rstrip(), fontsize=10)
+    figure.legend(
+        handles=[Patch(color=PAPER, label="paper"), Patch(color=OURS, label="ours")],
+        title="error bars: one standard deviation over trials",
+        loc="outside lower center",
+        ncols=2,
+        frameon=False,
+        fontsize=9,
+        title_fontsize=8,
+    )
+    with replaced_on_success(path) as temporary:
+        figure.savefig(temporary, dpi=150)
+
+
+def _draw_row(axes: Axes, variants: list[str], row: list[Cell]) -> None:
+    metric = row[0].row.metric
+    axes.set_visible(True)
+    axes.set_title(f"{row[0].row.label}: {metric.label}", fontsize=9)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.tick_params(labelsize=8, labelleft=True)
+    positions = [variants.index(cell.variant) for cell in row]
+    axes.set_xticks(positions, [f"{cell.label}\n{_trials(cell)}" for cell in row])
+    for position, cell in zip(positions, row, strict=True):
+        shift = WIDTH / 2 if cell.paper else 0  # side by side where there are two
+        if cell.paper:
+            _draw_bar(axes, position - shift, cell.paper, PAPER, metric.decimals)
+        if cell.ours:
+            _draw_bar(axes, position + shift, cell.ours, OURS, metric.decimals)
+    axes.set_xlim(-0.6, len(variants) - 0.4)
+    axes.margins(y=0.12)
+    axes.set_ylim(bottom=0)
+
+
+def _draw_bar(axes: Axes, position: float, number: Number | Summary, color: str, decimals: int) -> None:
+    axes.bar(position, number.mean, WIDTH, color=color)
+    if number.std is not None:
+        axes.errorbar(position, number.mean, number.std, color="black", capsize=2.5, linewidth=1)
+    top = position, number.mean + (number.std or 0)
+    text = f"{number.mean:.{decimals}f}"
+    axes.annotate(text, top, xytext=(0, 3), textcoords="offset points", ha="center", fontsize=8)
+
+
+def _trials(cell: Cell) -> str:
+    count = len(cell.values)
+    return {0: "not run", 1: "one trial"}.get(count, f"{count} trials")

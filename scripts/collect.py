@@ -1,0 +1,180 @@
+"""A table's numbers gathered from the run folders: what its runs measured, and which runs are missing."""
+
+import math
+import re
+import shlex
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from data.errors import UserError
+from data.files import read_json, read_yaml
+from data.runs import RunFolder
+from scripts.metrics.trials import Difference, Summary, paired_difference, summarize
+from scripts.paper import Number, Row, Table
+
+RECORD_KEYS = ("commit", "versions", "device", "machine", "seconds", "finished")
+
+
+@dataclass(frozen=True)
+class Run:
+    """A finished and evaluated run: its identity, `config.yaml`, `metrics.json` and `run.json`."""
+
+    preset: str
+    dataset: str
+    variant: str
+    seed: int
+    config: dict[str, Any]
+    metrics: dict[str, float]
+    record: dict[str, Any]
+
+
+class Gap(NamedTuple):
+    """A run that the table needs and cannot use yet, and why."""
+
+    dataset: str
+    variant: str
+    seed: int
+    reason: str
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One variant in one row: the paper's number and ours by seed, all in the paper's unit."""
+
+    row: Row
+    variant: str
+    label: str
+    paper: Number | None
+    values: dict[int, float]
+    against_first: Difference | None  # to the row's first variant, over the seeds both have
+
+    @property
+    def ours(self) -> Summary | None:
+        """Mean over our trials; None before the first."""
+        return summarize(list(self.values.values())) if self.values else None
+
+    @property
+    def difference(self) -> float | None:
+        """Our mean less the paper's, where there are both."""
+        return self.ours.mean - self.paper.mean if self.ours and self.paper else None
+
+
+def collect_runs(table: Table, preset: str, runs: Path) -> tuple[list[Run], list[Gap]]:
+    """Reads every run of the table's data sets and variants, whatever its seed.
+
+    Args:
+        table: the table to fill.
+        preset: `paper`, where a row needs the paper's number of trials, or `mini`, where seed 0 is enough.
+        runs: the folder above `<preset>/<data set>/<variant>/seed<k>`.
+
+    Returns:
+        The runs that can be used, and the needed or begun ones that cannot.
+
+    Raises:
+        UserError: a file of a run is damaged, or the runs of one variant differ in more than their seed.
+    """
+    found, gaps = [], []
+    for (dataset, variant), metrics in table.metrics_of_runs().items():
+        folder = runs / preset / dataset / variant
+        needed = range(trials_needed(table, preset, dataset))
+        trials = []
+        for seed in sorted(_seeds_in(folder) | set(needed)):
+            run = RunFolder(folder / f"seed{seed}")
+            if reason := _unusable(run, metrics):
+                gaps.append(Gap(dataset, variant, seed, reason))
+            else:
+                trials.append(_read_run(run, preset, dataset, variant, seed, metrics))
+        _require_one_config(folder, trials)
+        found += trials
+    return found, gaps
+
+
+def trials_needed(table: Table, preset: str, dataset: str) -> int:
+    """How many seeds fill the data set's rows: the paper's trials, or one at the miniature preset."""
+    return max(row.trials for row in table.rows if row.dataset == dataset) if preset == "paper" else 1
+
+
+def fill_cells(table: Table, runs: list[Run]) -> list[list[Cell]]:
+    """Each row's cells, in the order of the columns."""
+    return [_fill_row(table, row, runs) for row in table.rows]
+
+
+def fill_commands(table: Table, preset: str, runs: Path, gaps: list[Gap]) -> list[str]:
+    """One command a data set that makes its missing runs."""
+    seeds: dict[str, set[int]] = {}
+    for gap in gaps:
+        seeds.setdefault(gap.dataset, set()).add(gap.seed)
+    elsewhere = [] if runs == Path("runs") else ["--runs", str(runs)]
+    commands = []
+    for dataset, missing in seeds.items():
+        seed_list = ",".join(map(str, sorted(missing)))
+        options = ["--preset", preset, "--datasets", dataset, "--seeds", seed_list, *elsewhere]
+        commands.append(shlex.join([f"scripts/{table.name}.sh", *options]))
+    return commands
+
+
+def _fill_row(table: Table, row: Row, runs: list[Run]) -> list[Cell]:
+    values: dict[str, dict[int, float]] = {variant: {} for variant in row.cells}
+    for run in runs:
+        if run.dataset == row.dataset and run.variant in values:
+            values[run.variant][run.seed] = run.metrics[row.metric.name] * row.metric.times
+    first = next(iter(row.cells))
+    return [
+        Cell(
+            row=row,
+            variant=variant,
+            label=table.columns[variant],
+            paper=paper,
+            values=values[variant],
+            against_first=None if variant == first else paired_difference(values[variant], values[first]),
+        )
+        for variant, paper in row.cells.items()
+    ]
+
+
+def _seeds_in(folder: Path) -> set[int]:
+    names = [path.name for path in folder.glob("seed*")]
+    return {int(name.removeprefix("seed")) for name in names if re.fullmatch(r"seed\d+", name)}
+
+
+def _unusable(run: RunFolder, metrics: set[str]) -> str | None:
+    """Why a run cannot enter the table, or None where it can."""
+    if not run.config_path.exists():
+        return "not begun"
+    if not run.finished:
+        return "training has not ended"
+    if metrics - _read_metrics(run).keys():
+        return "not evaluated"
+    return None
+
+
+def _read_metrics(run: RunFolder) -> dict[str, Any]:
+    path = run.path / "metrics.json"
+    if not path.exists():
+        return {}
+    metrics = read_json(path, "metrics file", "remove it and evaluate again")
+    if not isinstance(metrics, dict):
+        raise UserError(f"{path}: metrics file must hold names and numbers; remove it and evaluate again")
+    return metrics
+
+
+def _read_run(run: RunFolder, preset: str, dataset: str, variant: str, seed: int, needed: set[str]) -> Run:
+    metrics, record = _read_metrics(run), run.record()
+    for name in sorted(needed):
+        if type(metrics[name]) not in (int, float) or not math.isfinite(metrics[name]):
+            raise UserError(f"{run.path}/metrics.json: {name} is {metrics[name]!r}, not a number; evaluate again")
+    if lacking := [key for key in RECORD_KEYS if key not in record]:
+        raise UserError(f"{run.path}/run.json: lacks {lacking[0]}; remove the run folder and train again")
+    config = read_yaml(run.config_path, "config of a run", "remove the run folder and train again")
+    return Run(preset, dataset, variant, seed, config, metrics, record)
+
+
+def _require_one_config(folder: Path, runs: list[Run]) -> None:
+    """Trials of one experiment differ in their seed alone; a mean over several configs would mean nothing."""
+    for run in runs[1:]:
+        if run.config != runs[0].config:
+            raise UserError(
+                f"{folder}: seed{runs[0].seed} and seed{run.seed} have different config.yaml, so they are no "
+                "trials of one experiment; move one of them to another runs folder"
+            )

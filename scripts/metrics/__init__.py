@@ -1,0 +1,1 @@
+"""The paper's measures, as plain functions on NumPy arrays."""

@@ -1,0 +1,85 @@
+"""The paper's tables as `paper.yaml` gives them; its head says what the keys mean."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from data.files import read_yaml
+
+PAPER_FILE = Path(__file__).parent / "paper.yaml"
+
+
+@dataclass(frozen=True)
+class Number:
+    """A number as the paper prints it; `std` is None where it prints none."""
+
+    mean: float
+    std: float | None
+
+
+@dataclass(frozen=True)
+class Metric:
+    """How a value of `metrics.json` is printed: `value * times`, with `decimals` digits after the point."""
+
+    name: str
+    label: str
+    times: float
+    decimals: int
+
+
+@dataclass(frozen=True)
+class Row:
+    """One data set and one metric; `cells` are by variant, None where the paper prints no number."""
+
+    label: str
+    dataset: str
+    metric: Metric
+    trials: int
+    cells: dict[str, Number | None]
+
+
+@dataclass(frozen=True)
+class Table:
+    """One table of the paper; `columns` are labels by variant."""
+
+    name: str
+    title: str
+    note: str
+    columns: dict[str, str]
+    rows: list[Row]
+
+    def metrics_of_runs(self) -> dict[tuple[str, str], set[str]]:
+        """What the table is made from: (data set, variant) → names of the metrics its runs must hold."""
+        needed: dict[tuple[str, str], set[str]] = {}
+        for row in self.rows:
+            for variant in row.cells:
+                needed.setdefault((row.dataset, variant), set()).add(row.metric.name)
+        return needed
+
+
+def read_tables(path: Path = PAPER_FILE) -> dict[str, Table]:
+    """Reads `paper.yaml`: tables by name, in the order of the file."""
+    paper = read_yaml(path, "file of the paper's numbers", "it belongs to the repository; restore it with git")
+    metrics = {name: Metric(name, **printed) for name, printed in paper["metrics"].items()}
+    return {name: _table(name, values, metrics) for name, values in paper["tables"].items()}
+
+
+def _table(name: str, values: dict, metrics: dict[str, Metric]) -> Table:
+    rows = [
+        Row(
+            label=row["label"],
+            dataset=row["dataset"],
+            metric=metrics[row["metric"]],
+            trials=row["trials"],
+            cells={variant: _number(row["cells"][variant]) for variant in values["columns"] if variant in row["cells"]},
+        )
+        for row in values["rows"]
+    ]
+    return Table(name, values["title"], values["note"], values["columns"], rows)
+
+
+def _number(printed: str | float | None) -> Number | None:
+    """`64.0 ± 0.3`, a mean alone, or null."""
+    if printed is None:
+        return None
+    mean, _, std = str(printed).partition("±")
+    return Number(float(mean), float(std) if std else None)

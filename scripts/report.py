@@ -1,0 +1,123 @@
+"""A table of the paper beside ours, made from the finished runs.
+
+Prints Markdown, and writes to <out>/<preset>/:
+
+    <table>.md           what is printed
+    <table>.csv          the same numbers, a line a cell
+    <table>.png          bars, ours beside the paper's
+    <table>.runs.jsonl   the runs it was made from, a line each: config, metrics, time, versions, commit, …
+"""
+
+import argparse
+import csv
+import io
+import json
+from pathlib import Path
+
+from data.errors import UserError, run_command
+from data.files import write_text
+from scripts.bars import draw_bars
+from scripts.collect import Cell, Run, collect_runs, fill_cells
+from scripts.markdown import MINIATURE, markdown_sections
+from scripts.paper import Table, read_tables
+
+
+def write_report(table: Table, preset: str, runs: Path, out: Path) -> str:
+    """Writes the four files of one table and returns its Markdown.
+
+    Raises:
+        UserError: no run of the table is finished, or a file of a run is damaged.
+    """
+    found, gaps = collect_runs(table, preset, runs)
+    if not found:
+        raise UserError(
+            f"{runs / preset}: no finished and evaluated run of {table.name}; "
+            f"run scripts/{table.name}.sh --preset {preset} first"
+        )
+    rows = fill_cells(table, found)
+    markdown = "\n\n".join(markdown_sections(table, preset, runs, rows, found, gaps)) + "\n"
+    stem = out / preset / table.name
+    write_text(stem.with_suffix(".md"), markdown)
+    write_text(stem.with_suffix(".csv"), csv_text(rows))
+    write_text(stem.with_suffix(".runs.jsonl"), "".join(json.dumps(run_line(run)) + "\n" for run in found))
+    measured = [row for row in rows if any(cell.ours for cell in row)]
+    draw_bars(stem.with_suffix(".png"), table, measured, remark="" if preset == "paper" else MINIATURE)
+    return markdown
+
+
+def csv_text(rows: list[list[Cell]]) -> str:
+    """A line a cell, in the paper's unit."""
+    lines = [csv_line(cell) for row in rows for cell in row]
+    text = io.StringIO()
+    writer = csv.DictWriter(text, fieldnames=list(lines[0]), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(lines)
+    return text.getvalue()
+
+
+def csv_line(cell: Cell) -> dict[str, str | int | float | None]:
+    """One cell's numbers; None, which CSV writes as an empty field, where there is none."""
+    paper, ours, against = cell.paper, cell.ours, cell.against_first
+    line = {
+        "dataset": cell.row.dataset,
+        "metric": cell.row.metric.name,
+        "variant": cell.variant,
+        "column": cell.label,
+        "paper_mean": paper and paper.mean,
+        "paper_std": paper and paper.std,
+        "ours_mean": ours and ours.mean,
+        "ours_std": ours and ours.std,
+        "trials": len(cell.values),
+        "difference": cell.difference,
+        "against_first_mean": against and against.mean,
+        "against_first_half_width_95": against and against.half_width,
+        "against_first_trials": against and against.trials,
+    }
+    return {key: round(value, 6) if isinstance(value, float) else value for key, value in line.items()}
+
+
+def run_line(run: Run) -> dict:
+    """One run without the paths of the machine it was made on."""
+    return {
+        "preset": run.preset,
+        "dataset": run.dataset,
+        "variant": run.variant,
+        "seed": run.seed,
+        "config": run.config,
+        "metrics": run.metrics,
+        "seconds": run.record["seconds"],
+        "versions": run.record["versions"],
+        "commit": run.record["commit"],
+        "device": run.record["device"],
+        "machine": run.record["machine"],
+        "date": run.record["finished"],
+    }
+
+
+def build_parser(tables: dict[str, Table]) -> argparse.ArgumentParser:
+    """The command line."""
+    parser = argparse.ArgumentParser(
+        prog="python -m scripts.report",
+        description="Prints a table of the paper beside ours, as Markdown, and writes it to OUT/PRESET/ with "
+        "a CSV, a bar chart and the runs it was made from. scripts/TABLE.sh makes the runs and calls this.",
+        epilog="example: python -m scripts.report table6 --preset mini",
+    )
+    parser.add_argument("table", choices=tables, metavar="TABLE", help="one of %(choices)s")
+    default = "(default: %(default)s)"
+    parser.add_argument("--preset", choices=["paper", "mini"], default="paper", help=f"sizes of the runs {default}")
+    parser.add_argument("--runs", type=Path, default="runs", metavar="DIR", help=f"where the runs are {default}")
+    parser.add_argument("--out", type=Path, default="results", metavar="DIR", help=f"where to write {default}")
+    return parser
+
+
+def main() -> None:
+    """Writes and prints one table."""
+    tables = read_tables()
+    options = build_parser(tables).parse_args()
+    print(write_report(tables[options.table], options.preset, options.runs, options.out), end="")
+    written = options.out / options.preset / options.table
+    print(f"\nwritten: {written}.md, .csv, .png, .runs.jsonl")
+
+
+if __name__ == "__main__":
+    run_command(main)

@@ -1,0 +1,240 @@
+import csv
+import json
+import sys
+from dataclasses import replace
+
+import pytest
+
+from data.errors import UserError, run_command
+from scripts.paper import Metric, Number, Row, Table, read_tables
+from scripts.report import main, write_report
+
+TABLE6 = read_tables()["table6"]
+ACCURACIES = {"hatt": [0.640, 0.644], "fan-unsup": [0.646, 0.648], "fan-sup": [0.660, 0.658]}
+
+
+@pytest.fixture
+def report(tmp_path):
+    def write(table=TABLE6, preset="paper") -> str:
+        return write_report(table, preset, tmp_path / "runs", tmp_path / "out")
+
+    return write
+
+
+@pytest.fixture
+def make_row(make_run):
+    """The 20 Newsgroups row of Table 6 with two seeds (or one)."""
+
+    def make(preset="paper", seeds=2) -> None:
+        for variant, accuracies in ACCURACIES.items():
+            for seed, accuracy in enumerate(accuracies[:seeds]):
+                relations = {} if variant == "hatt" else {"center_mass": 0.1 + accuracy / 10}
+                make_run(f"{preset}/20news/{variant}/seed{seed}", {"accuracy": accuracy, **relations})
+
+    return make
+
+
+def lines_after(markdown: str, heading: str) -> list[list[str]]:
+    """The table's lines below the one that begins with `heading`, split into their cells."""
+    lines = markdown[markdown.index(f"| {heading}") :].splitlines()
+    return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
+
+
+def test_the_table_holds_the_papers_numbers_ours_the_difference_and_the_trials(report, make_row):
+    make_row()
+    lines = lines_after(report(), "**20 Newsgroups, test accuracy (%)**")
+    assert lines[1] == ["paper", "64.0 ± 0.3", "64.6 ± 0.2", "65.6 ± 0.2"]
+    assert lines[2] == ["ours", "64.2 ± 0.3", "64.7 ± 0.1", "65.9 ± 0.1"]
+    assert lines[3] == ["difference", "+0.2", "+0.1", "+0.3"]
+    assert lines[4] == ["trials of 5", "2", "2", "2"]
+
+
+def test_what_the_paper_does_not_print_stands_alone(report, make_row):
+    make_row()
+    lines = lines_after(report(), "**20 Newsgroups, test center-mass**")
+    assert lines[1] == ["ours", "", "0.165 ± 0.000", "0.166 ± 0.000"]
+    assert lines[2] == ["trials of 5", "", "2", "2"]
+
+
+def test_one_trial_has_no_deviation_and_no_interval(report, make_row):
+    make_row(seeds=1)
+    markdown = report()
+    assert lines_after(markdown, "**20 Newsgroups, test accuracy (%)**")[2][1] == "64.0 (one trial)"
+    assert ["+0.6", "one trial", "1"] in [line[2:] for line in lines_after(markdown, "20 Newsgroups, test acc")]
+
+
+def test_variants_are_compared_seed_by_seed(report, make_row):
+    make_row()
+    lines = lines_after(report(), "20 Newsgroups, test accuracy")
+    # 66.0 - 64.0 and 65.8 - 64.4: mean 1.7, half width 12.7062 * 0.424264 / sqrt(2) = 3.812.
+    assert lines[1][1:] == ["FAN-hatt-sup − Hatt", "+1.7", "-2.1 to +5.5", "2"]
+
+
+def test_a_difference_that_rounds_to_zero_has_no_minus_sign(report, make_run):
+    for variant, accuracy in [("hatt", 0.6401), ("fan-unsup", 0.64), ("fan-sup", 0.64)]:
+        make_run(f"paper/20news/{variant}/seed0", {"accuracy": accuracy, "center_mass": 0.5})
+    assert "-0.0" not in report()
+
+
+def test_missing_runs_are_listed_with_the_reason_and_the_command_that_fills_them(report, make_run, make_row, tmp_path):
+    make_row()
+    make_run("paper/20news/hatt/seed2", {"accuracy": 0.9}, finished=False)
+    make_run("paper/20news/hatt/seed3")
+    make_run("paper/20news/fan-sup/seed2", {"accuracy": 0.9})  # lacks its center-mass
+    markdown = report()
+    runs = tmp_path / "runs"
+    assert f"- `{runs}/paper/20news/hatt/seed2`: training has not ended\n" in markdown
+    assert f"- `{runs}/paper/20news/hatt/seed3`: not evaluated\n" in markdown
+    assert f"- `{runs}/paper/20news/hatt/seed4`: not begun\n" in markdown
+    assert f"- `{runs}/paper/20news/fan-sup/seed2`: not evaluated\n" in markdown
+    assert f"- `{runs}/paper/20news/fan-unsup/seed{{2,3,4}}`: not begun\n" in markdown
+    assert f"scripts/table6.sh --preset paper --datasets 20news --seeds 2,3,4 --runs {runs}\n" in markdown
+    assert lines_after(markdown, "**20 Newsgroups, test accuracy (%)**")[4][1:] == ["2", "2", "2"]
+
+
+def test_a_complete_table_misses_nothing_and_counts_every_seed(report, make_run):
+    row = replace(TABLE6.rows[0], trials=2, cells={"hatt": Number(64.0, 0.3)})
+    table = replace(TABLE6, rows=[row])
+    for seed in (0, 1, 12):
+        make_run(f"paper/20news/hatt/seed{seed}", {"accuracy": 0.6})
+    markdown = report(table)
+    assert "Missing" not in markdown
+    assert "| 0, 1, 12 |" in markdown
+
+
+def test_miniature_numbers_are_marked_and_need_one_seed(report, make_row):
+    make_row(preset="mini", seeds=1)
+    markdown = report(preset="mini")
+    assert "**Ours are of miniature data and networks: not comparable with the paper's numbers.**" in markdown
+    assert "| trials of 1 " in markdown
+    assert "mini/20news" not in markdown[markdown.index("## Missing") :]
+
+
+def test_the_papers_preset_is_not_marked_as_miniature(report, make_row):
+    make_row()
+    assert "miniature" not in report()
+
+
+def test_four_files_are_written_and_the_markdown_is_what_is_printed(report, make_row, tmp_path):
+    make_row()
+    markdown = report()
+    folder = tmp_path / "out" / "paper"
+    assert sorted(path.name for path in folder.iterdir()) == [
+        "table6.csv",
+        "table6.md",
+        "table6.png",
+        "table6.runs.jsonl",
+    ]
+    assert (folder / "table6.md").read_text() == markdown
+    assert (folder / "table6.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_the_csv_has_a_line_a_cell(report, make_row, tmp_path):
+    make_row()
+    report()
+    lines = list(csv.DictReader((tmp_path / "out/paper/table6.csv").open()))
+    assert len(lines) == 3 * 3 + 3 * 2
+    assert lines[2] == {
+        "dataset": "20news",
+        "metric": "accuracy",
+        "variant": "fan-sup",
+        "column": "FAN-hatt-sup",
+        "paper_mean": "65.6",
+        "paper_std": "0.2",
+        "ours_mean": "65.9",
+        "ours_std": "0.141421",
+        "trials": "2",
+        "difference": "0.3",
+        "against_first_mean": "1.7",
+        "against_first_half_width_95": "3.811861",
+        "against_first_trials": "2",
+    }
+    assert [lines[3][key] for key in ("ours_mean", "trials", "difference")] == ["", "0", ""]
+
+
+def test_the_list_of_runs_holds_what_each_was_and_no_path(report, make_row, tmp_path):
+    make_row(seeds=1)
+    report()
+    text = (tmp_path / "out/paper/table6.runs.jsonl").read_text()
+    lines = [json.loads(line) for line in text.splitlines()]
+    assert "/home" not in text and str(tmp_path) not in text
+    assert lines[2] == {
+        "preset": "paper",
+        "dataset": "20news",
+        "variant": "fan-sup",
+        "seed": 0,
+        "config": {"preset": "paper", "dataset": "20news", "variant": "fan-sup"},
+        "metrics": {"accuracy": 0.66, "center_mass": pytest.approx(0.166)},
+        "seconds": 90.0,
+        "versions": {"python": "3.11.9", "numpy": "1.23.5"},
+        "commit": "c0ffee",
+        "device": "cpu",
+        "machine": "2 cores of a test",
+        "date": "2024-05-06T07:08:09+00:00",
+    }
+
+
+def test_a_table_of_two_metrics_and_numbers_without_deviation(report, make_run, tmp_path):
+    metrics = [Metric("avg_map", "avg mAP", 100, 1), Metric("center_mass", "center-mass", 1, 3)]
+    cells = [{"base": Number(47.0, None), "sup": Number(48.2, 0.2)}, {"sup": Number(0.459, None)}]
+    rows = [Row("VOC07", "voc07", metric, 3, numbers) for metric, numbers in zip(metrics, cells, strict=True)]
+    table = Table("table4", "Detection", "", {"base": "F-RCNN", "sup": "FAN"}, rows)
+    make_run("paper/voc07/sup/seed0", {"avg_map": 0.481, "center_mass": 0.45})
+    markdown = report(table)
+    assert lines_after(markdown, "paper")[0] == ["paper", "47.0", "48.2 ± 0.2"]
+    assert lines_after(markdown, "**VOC07, center-mass**")[1:4] == [
+        ["paper", "", "0.459"],
+        ["ours", "", "0.450 (one trial)"],
+        ["difference", "", "-0.009"],
+    ]
+    assert "No two variants have a seed in common yet." in markdown
+    assert (tmp_path / "out/paper/table4.png").exists()
+
+
+@pytest.mark.parametrize(
+    ("file", "content", "message"),
+    [
+        ("metrics.json", "{", "metrics file is not valid JSON"),
+        ("metrics.json", "[]", "metrics file must hold names and numbers"),
+        ("metrics.json", '{"accuracy": "high"}', "accuracy is 'high', not a number"),
+        ("metrics.json", '{"accuracy": NaN}', "accuracy is nan, not a number"),
+        ("run.json", '{"commit": "c0ffee"}', "run.json: lacks versions"),
+        ("run.json", "", "run record is not valid JSON"),
+        ("config.yaml", "a: [", "config of a run is not valid YAML"),
+    ],
+)
+def test_a_damaged_file_of_a_run_is_named(report, make_run, file, content, message):
+    run = make_run("paper/20news/hatt/seed0", {"accuracy": 0.6})
+    (run / file).write_text(content)
+    with pytest.raises(UserError, match=message) as raised:
+        report()
+    assert str(run / file) in str(raised.value)
+
+
+def test_runs_of_different_configs_are_not_averaged(report, make_run):
+    make_run("paper/20news/hatt/seed0", {"accuracy": 0.6}, epochs=15)
+    make_run("paper/20news/hatt/seed1", {"accuracy": 0.6}, epochs=3)
+    with pytest.raises(UserError, match="seed0 and seed1 have different config.yaml"):
+        report()
+
+
+def test_without_runs_there_is_one_line_and_nothing_is_written(monkeypatch, capsys, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", ["report", "table8", "--preset", "mini"])
+    with pytest.raises(SystemExit) as exit:
+        run_command(main)
+    assert exit.value.code == 2
+    said = "runs/mini: no finished and evaluated run of table8; run scripts/table8.sh --preset mini first"
+    assert capsys.readouterr().err == f"error: {said}\n"
+    assert not (tmp_path / "results").exists()
+
+
+def test_the_command_prints_the_table_and_where_it_is_written(monkeypatch, capsys, make_row, tmp_path):
+    make_row()
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", ["report", "table6"])
+    main()
+    printed = capsys.readouterr().out
+    assert printed.startswith("# Table 6: document classification\n")
+    assert printed.endswith("written: results/paper/table6.md, .csv, .png, .runs.jsonl\n")
+    assert "scripts/table6.sh --preset paper --datasets 20news --seeds 2,3,4\n" in printed

@@ -46,7 +46,10 @@ def _override(values: Any, override: str) -> None:
         values = values.get(section) if isinstance(values, dict) else None
     if not equals or not isinstance(values, dict) or name not in values:
         raise UserError(f"--set {override}: no such key; give section.key=value with a key of the config file")
-    values[name] = yaml.safe_load(text)
+    try:
+        values[name] = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise UserError(f"--set {override}: the value is not valid YAML ({error}); put it in quotes") from None
 
 
 def _build(schema: type[Schema], values: Any, path: Path, prefix: str) -> Schema:
@@ -75,5 +78,6 @@ def _value(hint: Any, value: Any, path: Path, key: str) -> Any:
     if hint is float and type(value) is int:
         return float(value)
     if type(value) is not hint:
-        raise UserError(f"{path}: {key} is {value!r}; it must be of type {hint.__name__}")
+        hint_at_yaml = " (YAML reads 1e-3 as text and 1.0e-3 as a number)" if hint is float else ""
+        raise UserError(f"{path}: {key} is {value!r}; it must be of type {hint.__name__}{hint_at_yaml}")
     return value

@@ -7,13 +7,30 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from tokenize import TokenError
 from typing import Any
 from zipfile import BadZipFile
 
 import numpy as np
 import yaml
+from tqdm import tqdm
 
 from data.errors import UserError
+
+# What NumPy raises on a file that is cut, garbled or no array at all: it hands on what its readers of zip archives and
+# of headers raise, and Python 3.10 and 3.11 differ on what a plain array is not.
+DAMAGE = (
+    OSError,
+    EOFError,
+    ValueError,
+    TypeError,
+    AttributeError,
+    KeyError,
+    RuntimeError,
+    BadZipFile,
+    TokenError,
+    zlib.error,
+)
 
 
 @contextmanager
@@ -78,10 +95,34 @@ def read_arrays(path: Path, names: list[str], what: str, remedy: str) -> dict[st
     """Reads the arrays called `names` from an `.npz`; unknown, missing or damaged contents get one line."""
     try:
         with np.load(path, allow_pickle=False) as archive:
-            return {name: archive[name] for name in names}
+            arrays = {name: archive[name] for name in names if name in archive.files}
     except FileNotFoundError:
         raise UserError(f"{path}: no such {what}; {remedy}") from None
-    except KeyError as error:
-        raise UserError(f"{path}: {what} lacks the array {error}; {remedy}") from None
-    except (OSError, ValueError, TypeError, BadZipFile, zlib.error) as error:
+    except DAMAGE as error:
         raise UserError(f"{path}: {what} is damaged ({error}); {remedy}") from None
+    if missing := [name for name in names if name not in arrays]:
+        raise UserError(f"{path}: {what} lacks the array {missing[0]}; {remedy}")
+    return arrays
+
+
+def open_array(path: Path, what: str, remedy: str) -> np.ndarray:
+    """Memory-maps an `.npy` for reading; a missing or damaged one gets one line."""
+    try:
+        return np.load(path, mmap_mode="r", allow_pickle=False)
+    except DAMAGE as error:
+        raise UserError(f"{path}: {what} is damaged ({error}); {remedy}") from None
+
+
+def lines_with_progress(path: Path, title: str, **options: str) -> Iterator[str]:
+    """Yields the lines of a UTF-8 file that takes seconds to read, under a progress bar of its bytes.
+
+    Args:
+        path: the file.
+        title: stands before the bar.
+        options: `errors` and `newline` of `open`.
+    """
+    bar = {"desc": title, "unit": "B", "unit_scale": True, "mininterval": 1, "leave": False}
+    with path.open(encoding="utf-8", **options) as file, tqdm(total=path.stat().st_size, **bar) as progress:
+        for line in file:
+            yield line
+            progress.update(file.buffer.tell() - progress.n)

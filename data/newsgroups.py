@@ -5,6 +5,7 @@ Read from the unpacked folders or straight from `20news-bydate.tar.gz`.
 
 import re
 import tarfile
+import zlib
 from collections import Counter
 from collections.abc import Iterator
 from functools import partial
@@ -74,15 +75,15 @@ def read(root: Path, recipe: TextRecipe) -> Corpus:
 def strip(post: str, headers: bool, footers: bool, quotes: bool) -> str:
     """Leaves the named parts out of a post, by the conventions of scikit-learn's `fetch_20newsgroups(remove=…)`.
 
-    Headers end at the first empty line; quoted lines are those `QUOTE` finds; the footer is what follows the last
-    empty or dashed line, where that is not the whole post.
+    Headers end at the first empty line; the footer is what follows the last empty or dashed line, where that is not the
+    whole post; quoted lines are those `QUOTE` finds, and go last.
     """
     if headers:
         post = post.partition("\n\n")[2]
-    if quotes:
-        post = "\n".join(line for line in post.split("\n") if not QUOTE.search(line))
     if footers:
         post = _without_footer(post)
+    if quotes:
+        post = "\n".join(line for line in post.split("\n") if not QUOTE.search(line))
     return post
 
 
@@ -92,12 +93,12 @@ def _without_footer(post: str) -> str:
     return "\n".join(lines[: breaks[-1]]) if breaks and breaks[-1] > 0 else post
 
 
-# A post is (split, group, number) with its text or the path of its file.
-Posts = dict[tuple[str, str, str], str | Path]
+# A post is (split, group, number) with its bytes or the path of its file.
+Posts = dict[tuple[str, str, str], bytes | Path]
 
 
 def _posts_in_folders(root: Path) -> Posts:
-    return {path.parts[-3:]: _numbered(path) for path in files(root) if not path.name.startswith(".")}
+    return {path.parts[-3:]: path for path in files(root) if _is_post(path)}
 
 
 def _posts_in_archive(archive: Path) -> Posts:
@@ -106,20 +107,23 @@ def _posts_in_archive(archive: Path) -> Posts:
     try:
         with tarfile.open(archive, "r:gz") as tar:
             for member in tar:
-                parts = Path(member.name).parts[-3:]
-                if member.isfile() and len(parts) == 3:
-                    _numbered(archive / member.name)
-                    posts[parts] = tar.extractfile(member).read().decode("latin-1")
-    except (tarfile.TarError, EOFError, OSError) as error:
+                path = archive / member.name
+                if member.isfile() and _is_post(path):
+                    posts[path.parts[-3:]] = tar.extractfile(member).read()
+            while tar.fileobj.read(1 << 20):
+                pass  # The checksum of all the bytes stands at their end, behind what `tar` reads.
+    except (tarfile.TarError, EOFError, OSError, zlib.error) as error:
         raise UserError(f"{archive}: damaged archive ({error}); get it again with: {GET}") from None
     return posts
 
 
-def _numbered(path: Path) -> Path:
-    """The path, where its name is an article number."""
-    if not path.name.isdigit():
+def _is_post(path: Path) -> bool:
+    """Whether a file is `<split>/<group>/<number>`; hidden ones, which desktops leave there, are passed over."""
+    if path.parent.parent.name not in (TRAIN, TEST) or path.name.startswith("."):
+        return False
+    if not path.name.isdecimal():
         raise UserError(f"{path}: not a post, whose names are numbers; remove it")
-    return path
+    return True
 
 
 def _documents(posts: Posts, split: str, classes: tuple[str, ...], recipe: TextRecipe) -> Iterator[Document]:
@@ -127,8 +131,8 @@ def _documents(posts: Posts, split: str, classes: tuple[str, ...], recipe: TextR
     keys = sorted((key for key in posts if key[0] == split), key=lambda key: (key[1], int(key[2])))
     for key in keys:
         _, group, number = key
-        text = posts[key]
-        text = text.read_text(encoding="latin-1") if isinstance(text, Path) else text.replace("\r\n", "\n")
+        post = posts[key].read_bytes() if isinstance(posts[key], Path) else posts[key]
+        text = post.decode("latin-1").replace("\r\n", "\n")
         text = strip(text, recipe.strip_headers, recipe.strip_footers, recipe.strip_quotes)
         yield Document(f"{group}/{number}", classes.index(group), text)
 
@@ -137,15 +141,15 @@ def _check_counts(root: Path, posts: Posts, expected: dict[str, int]) -> None:
     found = Counter((split, group) for split, group, _ in posts)
     for column, split in enumerate((TRAIN, TEST)):
         total = sum(count for (of, _), count in found.items() if of == split)
-        if total == expected[split]:
-            continue
         official = sum(counts[column] for counts in OFFICIAL.values())
-        short = [
+        wrong = [
             f"{group} {found[split, group]} of {counts[column]}"
             for group, counts in OFFICIAL.items()
             if expected[split] == official and found[split, group] != counts[column]
         ]
-        detail = f" ({', '.join(short)})" if short else ""
+        if total == expected[split] and not wrong:
+            continue
+        detail = f" ({', '.join(wrong)})" if wrong else ""
         raise UserError(
             f"{root}: {split} holds {total:,} documents where {expected[split]:,} are expected{detail}; "
             f"get the data set again with: {GET} --data {root}"

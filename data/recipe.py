@@ -38,5 +38,7 @@ class TextRecipe:
         for name in ("train_documents", "test_documents", "max_sentences", "max_words", "min_count"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} is {getattr(self, name)}; it must be at least 1")
+        if self.sample_seed < 0:
+            raise ValueError(f"sample_seed is {self.sample_seed}; it must not be negative")
         if not 0 <= self.holdout < 1:
             raise ValueError(f"holdout is {self.holdout}; it is a fraction, at least 0 and below 1")

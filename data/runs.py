@@ -38,7 +38,6 @@ class RunFolder:
 
     def __init__(self, path: Path):
         self.path = path
-        self.runs = path.resolve().parents[3]
         self.config_path = path / "config.yaml"
         self.checkpoints = path / "checkpoints"
         self.predictions = path / "predictions.npz"
@@ -62,10 +61,15 @@ class RunFolder:
         text = write_config(config)
         if not run.config_path.exists():
             write_text(run.config_path, text)
-        elif (kept := run.config_path.read_text()) != text:
+        elif (kept := read_text(run.config_path, "config", "")) != text:
             changed = _first_difference(kept, text)
             raise UserError(f"{run.path}: holds a run of another config ({changed}); give another --runs folder")
         return run
+
+    @property
+    def runs(self) -> Path:
+        """The folder of all runs, the `--runs` this one was made with."""
+        return self.path.resolve().parents[3]
 
     @property
     def finished(self) -> bool:
@@ -83,19 +87,23 @@ class RunFolder:
                 f"{self.path}: its training has not ended; run the train command again, it goes on where it stopped"
             )
 
-    def epochs(self) -> list[dict[str, Any]]:
-        """The lines of `log.jsonl`, one dictionary an epoch."""
+    def epochs(self, first: int | None = None) -> list[dict[str, Any]]:
+        """The lines of `log.jsonl`, or its `first` ones: a dictionary an epoch."""
         if not self._log.exists():
             return []
-        lines = read_text(self._log, "log", "").splitlines()
-        try:
-            return [json.loads(line) for line in lines]
-        except json.JSONDecodeError as error:
-            raise UserError(f"{self._log}: line is not JSON ({error}); remove the run folder to begin anew") from None
+        # What stands behind the last line end is a line that a crash cut short.
+        lines = read_text(self._log, "log", "").split("\n")[:-1][:first]
+        return [self._parsed(number, line) for number, line in enumerate(lines, start=1)]
 
     def keep_epochs(self, count: int) -> None:
         """Drops the lines after the first `count`: epochs that no checkpoint holds are trained again."""
-        write_text(self._log, "".join(json.dumps(line) + "\n" for line in self.epochs()[:count]))
+        kept = self.epochs(count)
+        if len(kept) < count:
+            raise UserError(
+                f"{self._log}: holds {len(kept)} of the {count} epochs that the checkpoint has; "
+                "remove the run folder to begin anew"
+            )
+        write_text(self._log, "".join(json.dumps(line) + "\n" for line in kept))
 
     def log_epoch(self, line: dict[str, Any]) -> None:
         """Appends one epoch's numbers to the log, to TensorBoard (by `line["epoch"]`) and to the screen."""
@@ -123,12 +131,20 @@ class RunFolder:
         """The contents of `run.json`."""
         return read_json(self._record, "run record", "run the train command first")
 
+    def _parsed(self, number: int, line: str) -> dict[str, Any]:
+        try:
+            return json.loads(line)
+        except json.JSONDecodeError as error:
+            raise UserError(
+                f"{self._log}: line {number} is not JSON ({error}); remove the run folder to begin anew"
+            ) from None
+
     def _lock_until_exit(self) -> None:
         # The descriptor is kept open on purpose: the lock lives as long as the process, however that ends.
         self._lock = (self.path / ".lock").open("w")
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
+        except BlockingIOError:
             raise UserError(f"{self.path}: another process is writing to this run; wait for it or end it") from None
 
     def _write_tensorboard(self, line: dict[str, Any]) -> None:

@@ -1,7 +1,7 @@
 """From a text to sentences of words with lexical categories, by NLTK."""
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -18,6 +18,8 @@ from data.recipe import TextRecipe
 CATEGORIES = ("", "noun", "verb", "adjective", "adverb", "other")
 OTHER = CATEGORIES.index("other")
 CATEGORY_OF_TAG_PREFIX = {"NN": 1, "VB": 2, "JJ": 3, "RB": 4}
+
+LEXICON = "lexicon.tsv"
 
 # The perceptron looks two words ahead, so a sentence need not be tagged further than that beyond its cut.
 TAGGER_LOOKAHEAD = 2
@@ -40,10 +42,10 @@ class TextAnalyser:
 
     Args:
         recipe: which tokenizer and tagger, and where to cut.
-        root: data folder; its `nltk_data/` is searched first, and the miniature's `lexicon.tsv` lies there.
+        root: data folder; its `nltk_data/` is searched first, and the miniature's lexicon lies there.
 
     Raises:
-        UserError: NLTK's data or the lexicon are absent.
+        UserError: NLTK's data or the lexicon are absent or damaged.
     """
 
     def __init__(self, recipe: TextRecipe, root: Path):
@@ -54,11 +56,11 @@ class TextAnalyser:
             nltk.data.path.insert(0, local)
         try:
             self._punkt = PunktTokenizer("english") if recipe.sentences == "punkt" else PunktSentenceTokenizer()
-            self._tag = PerceptronTagger().tag if recipe.tagger == "perceptron" else _lexicon(root / "lexicon.tsv").tag
-        except LookupError:
+            self._tag = PerceptronTagger().tag if recipe.tagger == "perceptron" else _lexicon(root / LEXICON).tag
+        except (LookupError, OSError, ValueError):
             raise UserError(
-                f"{local}: NLTK's punkt_tab or averaged_perceptron_tagger_eng is missing; "
-                f"get them with: scripts/get_data.sh nltk --data {root}"
+                f"{local}: NLTK's punkt_tab or averaged_perceptron_tagger_eng is missing, damaged, or may be written "
+                f"to by others, which NLTK refuses; get them with: scripts/get_data.sh nltk --data {root}"
             ) from None
 
     def analyse(self, text: str) -> list[list[Word]]:
@@ -92,11 +94,11 @@ def _category(tag: str | None) -> int:
 
 def _lexicon(path: Path) -> UnigramTagger:
     """A tagger that gives each word of the file's `word<TAB>tag` lines its tag, and other words none."""
-    lines: Iterable[str] = read_text(path, "lexicon", "write the miniature with: python -m data.mini").splitlines()
-    pairs = [line.split("\t") for line in lines]
+    remedy = "write the miniature with: python -m data.mini"
+    pairs = [line.split("\t") for line in read_text(path, "lexicon", remedy).splitlines()]
     for number, pair in enumerate(pairs, start=1):
         if len(pair) != 2:
-            raise UserError(
-                f"{path}: line {number} is not word<TAB>tag; write the miniature again: python -m data.mini"
-            )
+            raise UserError(f"{path}: line {number} is not word<TAB>tag; {remedy}")
+    if not pairs:
+        raise UserError(f"{path}: holds no word; {remedy}")
     return UnigramTagger(model=dict(pairs))

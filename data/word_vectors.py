@@ -8,7 +8,7 @@ from tqdm import tqdm
 
 from data.encoding import PADDING, EncodedCorpus
 from data.errors import UserError
-from data.files import replaced_on_success
+from data.files import lines_with_progress, open_array, replaced_on_success
 
 # Skip-gram as word2vec's defaults have it; HAN names no more than word2vec.
 WINDOW, SKIPGRAM_EPOCHS = 5, 10
@@ -74,7 +74,7 @@ def _skipgram(corpus: EncodedCorpus, size: int) -> np.ndarray:
         vectors[present] = [model.wv[corpus.vocabulary[number]] for number in present]
         with replaced_on_success(path) as temporary:
             np.save(temporary, vectors)
-    return np.load(path)
+    return np.array(open_array(path, "skip-gram vectors", "remove the file, it is made anew"))
 
 
 def _fill_from_file(vectors: np.ndarray, path: Path, vocabulary: tuple[str, ...]) -> None:
@@ -95,17 +95,19 @@ def _fill_from_file(vectors: np.ndarray, path: Path, vocabulary: tuple[str, ...]
     print(f"word vectors: {len(found):,} of {len(ids):,} words from {path}; the others start at random")
 
 
-def _numbers(values: list[str], where: str) -> list[float]:
+def _numbers(values: list[str], where: str) -> np.ndarray:
     try:
-        return [float(value) for value in values]
+        numbers = np.array(values, np.float32)
     except ValueError as error:
         raise UserError(f"{where}: {error}; word vectors stand as word, space, values") from None
+    if not np.isfinite(numbers).all():
+        raise UserError(f"{where}: holds a value that is not finite; remove the line")
+    return numbers
 
 
 def _lines(path: Path) -> Iterator[tuple[int, str]]:
     try:
-        with path.open(encoding="utf-8") as file:
-            yield from enumerate(file, start=1)
+        yield from enumerate(lines_with_progress(path, f"reading {path.name}"), start=1)
     except (OSError, UnicodeDecodeError) as error:
         remedy = "model.word_vectors is random, skipgram or the path of a text file"
         raise UserError(f"{path}: cannot be read as word vectors ({error}); {remedy}") from None

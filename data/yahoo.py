@@ -6,15 +6,14 @@ number a class (paper, appendix A.1); the whole of `test.csv` is the test set. F
 
 import csv
 import re
-import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 
 from data.errors import UserError
-from data.files import read_text
+from data.files import lines_with_progress, read_text
 from data.recipe import TextRecipe
 from data.records import Corpus, Document, Documents
 
@@ -22,8 +21,12 @@ FOLDER = "yahoo_answers_csv"
 GET = "scripts/get_data.sh yahoo"
 REPORTED_ROWS = 5
 
+# Lines end at "\n" alone, as editors count them: the fields may hold "\r", which Python would take for one as well.
+TEXT = {"errors": "replace", "newline": "\n"}
+LONGEST_FIELD = 10_000_000  # characters; csv's default is outgrown by the answers, and a missing quote ends somewhere.
+
 # What stands for a line break inside the fields; the answers hold pieces of HTML.
-LINE_BREAK = re.compile(r"\\n|<br\s*/?>|&#xd;|\r")
+LINE_BREAK = re.compile(r"\\n|<br\s*/?>|&#xd;|\r\n?")
 
 
 def files(root: Path) -> list[Path]:
@@ -38,8 +41,8 @@ def files(root: Path) -> list[Path]:
 def read(root: Path, recipe: TextRecipe) -> Corpus:
     """Reads the data set below `root`, drawing `recipe.train_documents` rows, an equal number a class.
 
-    Document ids are row numbers of their file, from 1. The draw depends on `recipe.sample_seed` and the number of
-    rows alone. One pass over each file checks it and reads its classes (about 100,000 rows a second).
+    Document ids are row numbers of their file, from 1. The draw depends on the recipe's `sample_seed` and size and on
+    the classes of the rows alone. One pass over each file checks it and reads these (about 100,000 rows a second).
 
     Raises:
         UserError: a file is absent, has malformed rows, or too few of them.
@@ -47,6 +50,8 @@ def read(root: Path, recipe: TextRecipe) -> Corpus:
     train_file, test_file, classes_file = files(root)
     classes = tuple(read_text(classes_file, "list of classes", f"get it with: {GET}").split("\n"))
     classes = tuple(name.strip() for name in classes if name.strip())
+    if not classes:
+        raise UserError(f"{classes_file}: names no class; get it with: {GET}")
     train_labels = _labels(train_file, len(classes))
     test_labels = _labels(test_file, len(classes))
     if len(test_labels) != recipe.test_documents:
@@ -65,7 +70,9 @@ def _draw(labels: np.ndarray, recipe: TextRecipe, classes: int, path: Path) -> n
     """Row indices [train_documents], ascending, the same number from every class, without replacement."""
     per_class, remainder = divmod(recipe.train_documents, classes)
     if remainder:
-        raise UserError(f"train_documents is {recipe.train_documents}; it must be a multiple of the {classes} classes")
+        raise UserError(
+            f"{path}: text.train_documents is {recipe.train_documents}; it must be a multiple of the {classes} classes"
+        )
     generator = np.random.default_rng([recipe.sample_seed, recipe.train_documents])
     drawn = []
     for label in range(classes):
@@ -83,7 +90,7 @@ def _labels(path: Path, classes: int) -> np.ndarray:
     labels = bytearray()
     malformed = []
     valid = {str(number): number - 1 for number in range(1, classes + 1)}
-    for line, row in _rows(path):
+    for line, row in _rows(lines_with_progress(path, f"checking {path.name}", **TEXT)):
         if len(row) == 4 and row[0] in valid:
             labels.append(valid[row[0]])
         else:
@@ -101,24 +108,25 @@ def _documents(path: Path, rows: np.ndarray) -> Iterator[Document]:
     """Yields the documents at the ascending row indices `rows`."""
     wanted = iter(rows.tolist())
     following = next(wanted, None)
-    for index, (_, row) in enumerate(_rows(path)):
-        if index != following:
-            continue
-        text = "\n\n".join(LINE_BREAK.sub("\n", field) for field in row[1:] if field)
-        yield Document(str(index + 1), int(row[0]) - 1, text)
-        following = next(wanted, None)
+    with path.open(encoding="utf-8", **TEXT) as file:
+        for index, (_, row) in enumerate(_rows(file)):
+            if index != following:
+                continue
+            text = "\n\n".join(LINE_BREAK.sub("\n", field) for field in row[1:] if field)
+            yield Document(str(index + 1), int(row[0]) - 1, text)
+            following = next(wanted, None)
 
 
-def _rows(path: Path) -> Iterator[tuple[int, list[str]]]:
+def _rows(lines: Iterable[str]) -> Iterator[tuple[int, list[str]]]:
     """Yields (line number at which the row ends, fields); a row that is not CSV has no fields."""
-    csv.field_size_limit(sys.maxsize)  # Answers outgrow csv's default limit.
-    with path.open(encoding="utf-8", errors="replace", newline="") as file:
-        reader = csv.reader(file, strict=True)
-        while True:
-            try:
-                row = next(reader)
-            except StopIteration:
-                return
-            except csv.Error:
-                row = []
-            yield reader.line_num, row
+    csv.field_size_limit(LONGEST_FIELD)
+    # Python 3.10 refuses NUL characters, which later ones take.
+    reader = csv.reader((line.replace("\0", "\ufffd") for line in lines), strict=True)
+    while True:
+        try:
+            row = next(reader)
+        except StopIteration:
+            return
+        except csv.Error:
+            row = []
+        yield reader.line_num, row

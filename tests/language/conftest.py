@@ -41,7 +41,7 @@ def posts(tmp_path_factory) -> Path:
     return root
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def config() -> Config:
     """The miniature's supervised config, made smaller still."""
     config = read_config(Config, CONFIGS / "mini" / "20news" / "fan-sup.yaml")

@@ -1,0 +1,51 @@
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from data.newsgroups import TEST, TRAIN
+from data.recipe import TextRecipe
+
+SHARED = Path(__file__).parents[3] / "shared" / "datasets"
+
+
+@pytest.fixture
+def recipe() -> TextRecipe:
+    """A recipe that needs no data files; tests vary it with `dataclasses.replace`."""
+    return TextRecipe(
+        train_documents=4,
+        test_documents=2,
+        sample_seed=0,
+        holdout=0.0,
+        strip_headers=False,
+        strip_footers=False,
+        strip_quotes=False,
+        sentences="punkt-untrained",
+        tagger="lexicon",
+        max_sentences=15,
+        max_words=30,
+        min_count=1,
+    )
+
+
+@pytest.fixture
+def write_posts(tmp_path) -> Callable[..., Path]:
+    """Writes newsgroup posts below `tmp_path`, given as {"group/number": text}, and returns the data folder."""
+
+    def write(train: dict[str, str], test: dict[str, str]) -> Path:
+        for split, posts in ((TRAIN, train), (TEST, test)):
+            for name, text in posts.items():
+                path = tmp_path / split / name
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_bytes(text.encode("latin-1"))
+        return tmp_path
+
+    return write
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """The real data sets."""
+    if not SHARED.is_dir():
+        pytest.skip("needs ../shared/datasets")
+    return SHARED

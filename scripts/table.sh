@@ -1,73 +1,44 @@
 # shellcheck shell=bash disable=SC2034,SC2154  # variables come from, and go to, the script that sources this
-# Sourced by the table scripts: their options, and how a command is shown and run.
+# Sourced by the table scripts: their options, and how they announce their runs.
 #
-# A table script sets about, datasets, variants and trials, and calls read_options "$@", which leaves
-#   preset, gpus        as given
+# A table script sets about, datasets, variants and trials, and calls read_options "$@", which leaves what
+# options.sh says, and
 #   datasets, seeds     arrays to loop over
-#   data, runs, out     folders, as seen from the repository's root, where all commands are run
 
-called_from="$PWD"
-cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit
+# shellcheck source=scripts/options.sh
+source "$(dirname "${BASH_SOURCE[0]}")/options.sh"
+product=table
 
-usage() {
+own_usage() {
   cat <<END
-usage: scripts/${0##*/} [options]
-
-$about
-
-  --preset NAME     paper: the paper's sizes, for GPUs; mini: small networks on miniature data, minutes on two
-                    cores (default: paper)
   --seeds LIST      seeds to run, as 0,1,2 (default: $(default_seeds paper) at paper, $(default_seeds mini) at mini)
   --datasets LIST   only these of ${datasets[*]}, as a,b (default: all)
-  --data DIR        where the data sets are (default: \$FAN_DATA, else datasets); mini uses and fills DIR/mini
-  --runs DIR        where the runs are kept (default: runs)
-  --out DIR         where the table is written (default: results)
-  --gpus IDS        GPUs that may be used, as 0,1 (default: all)
-  --dry-run         print the commands and run none
-  --help            this text
-
-Stop it whenever you like: the same command goes on where it was, and repeats no run that is finished. The table is
-made from all finished runs, those of earlier calls included, and says which are missing.
-
-example: scripts/${0##*/} --preset mini
 END
 }
 
-fail() {
-  echo "error: $*" >&2
-  exit 2
+remarks() {
+  cat <<END
+Stop it whenever you like: the same command goes on where it was, and repeats no run that is finished. The table is
+made from all finished runs, those of earlier calls included, and says which are missing. The miniature data sets are
+written where they are not there yet.
+END
+}
+
+seed_list="" dataset_list=""
+
+own_option() {
+  case "$1" in
+    --seeds) seed_list="$2" ;;
+    --datasets) dataset_list="$2" ;;
+    *) return 1 ;;
+  esac
 }
 
 read_options() {
-  preset=paper gpus="" dry_run=no
-  data=datasets runs=runs out=results
-  [[ -z ${FAN_DATA:-} ]] || data="$(from_root "$FAN_DATA")"
-  local seed_list="" dataset_list=""
-  while (($#)); do
-    case "$1" in
-      --help | -h) usage && exit ;;
-      --dry-run) dry_run=yes && shift && continue ;;
-      --preset | --seeds | --datasets | --data | --runs | --out | --gpus)
-        [[ -n ${2:-} ]] || fail "$1: lacks its value"
-        ;;
-      *) fail "$1: no such option; scripts/${0##*/} --help lists them" ;;
-    esac
-    case "$1" in
-      --preset) preset="$2" ;;
-      --seeds) seed_list="$2" ;;
-      --datasets) dataset_list="$2" ;;
-      --data) data="$(from_root "$2")" ;;
-      --runs) runs="$(from_root "$2")" ;;
-      --out) out="$(from_root "$2")" ;;
-      --gpus) gpus="$2" ;;
-    esac
-    shift 2
-  done
-  [[ $preset == paper || $preset == mini ]] || fail "--preset $preset: must be paper or mini"
+  parse_options "$@"
   choose_seeds "${seed_list:-$(default_seeds "$preset")}"
   choose_datasets "$dataset_list"
-  [[ $preset == paper ]] || data="$data/mini"
-  [[ $dry_run == yes ]] || source scripts/environment.sh
+  enter_environment
   step=0 steps=$((${#datasets[@]} * ${#seeds[@]} * ${#variants[@]}))
 }
 
@@ -94,29 +65,9 @@ choose_datasets() {
   done
 }
 
-# A path as it was meant where the script was called.
-from_root() {
-  if [[ $1 == /* || $called_from -ef . ]]; then
-    echo "$1"
-  else
-    echo "$called_from/$1"
-  fi
-}
-
 # announce WHAT: one line before each run of the loops. It goes to standard error, so that the standard output of
 # --dry-run is nothing but commands.
 announce() {
   step=$((step + 1))
   echo "[$step/$steps] $*" >&2
-}
-
-# run COMMAND…: shows a command and runs it; one that fails ends the script with its exit code.
-run() {
-  local word shown=""
-  for word in "$@"; do
-    [[ $word =~ ^[[:alnum:]/._,-]+$ ]] || printf -v word '%q' "$word"
-    shown+="$word "
-  done
-  echo "${shown% }"
-  [[ $dry_run == yes ]] || "$@"
 }

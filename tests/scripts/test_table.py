@@ -34,7 +34,7 @@ def copy(tmp_path) -> Path:
     root = tmp_path / "a copy"
     (root / ".venv/bin").mkdir(parents=True)
     (root / "scripts").mkdir()
-    for name in ("table.sh", "table6.sh", "table8.sh", "environment.sh"):
+    for name in ("options.sh", "table.sh", "table6.sh", "table8.sh", "environment.sh"):
         shutil.copy(SCRIPTS / name, root / "scripts")
     (root / ".venv/bin/python").write_text(STUB)
     (root / ".venv/bin/python").chmod(0o755)

@@ -1,0 +1,88 @@
+# shellcheck shell=bash disable=SC2034,SC2154  # variables come from, and go to, the scripts that source this
+# Sourced by table.sh and figure.sh: the options that both have, and how a command is shown and run.
+#
+# They set about (what the script does) and product (table or figure), and define
+#   own_usage, remarks      print the lines of their own options, and what stands below all of them
+#   own_option NAME VALUE   takes one of their own options; returns 1 where it is none of them
+# before they call parse_options "$@", which leaves
+#   preset, gpus, dry_run   as given
+#   data, runs, out         folders, as seen from the repository's root, where all commands are run
+
+called_from="$PWD"
+cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit
+
+usage() {
+  cat <<END
+usage: scripts/${0##*/} [options]
+
+$about
+
+  --preset NAME     paper: the paper's sizes, for GPUs; mini: small networks on miniature data, minutes on two
+                    cores (default: paper)
+$(own_usage)
+  --data DIR        where the data sets are (default: \$FAN_DATA, else datasets); those of mini are in DIR/mini
+  --runs DIR        where the runs are kept (default: runs)
+  --out DIR         where the $product is written, in a folder of the preset's name (default: results)
+  --gpus IDS        GPUs that may be used, as 0,1 (default: all)
+  --dry-run         print the commands and run none
+  --help            this text
+
+$(remarks)
+
+example: scripts/${0##*/} --preset mini
+END
+}
+
+fail() {
+  echo "error: $*" >&2
+  exit 2
+}
+
+parse_options() {
+  preset=paper gpus="" dry_run=no
+  data=datasets runs=runs out=results
+  [[ -z ${FAN_DATA:-} ]] || data="$(from_root "$FAN_DATA")"
+  local value
+  while (($#)); do
+    value="${2:-}"
+    case "$1" in
+      --help | -h) usage && exit ;;
+      --dry-run) dry_run=yes && shift && continue ;;
+      --preset) preset="$value" ;;
+      --data) data="$(from_root "$value")" ;;
+      --runs) runs="$(from_root "$value")" ;;
+      --out) out="$(from_root "$value")" ;;
+      --gpus) gpus="$value" ;;
+      *) own_option "$1" "$value" || fail "$1: no such option; scripts/${0##*/} --help lists them" ;;
+    esac
+    [[ -n $value ]] || fail "$1: lacks its value"
+    shift 2
+  done
+  [[ $preset == paper || $preset == mini ]] || fail "--preset $preset: must be paper or mini"
+  [[ $preset == paper ]] || data="$data/mini"
+}
+
+# A path as it was meant where the script was called.
+from_root() {
+  if [[ $1 == /* || $called_from -ef . ]]; then
+    echo "$1"
+  else
+    echo "$called_from/$1"
+  fi
+}
+
+# The environment that the commands need; a dry run needs none.
+enter_environment() {
+  [[ $dry_run == yes ]] || source scripts/environment.sh
+}
+
+# run COMMAND…: shows a command and runs it; one that fails ends the script with its exit code.
+run() {
+  local word shown=""
+  for word in "$@"; do
+    [[ $word =~ ^[[:alnum:]/._,-]+$ ]] || printf -v word '%q' "$word"
+    shown+="$word "
+  done
+  echo "${shown% }"
+  [[ $dry_run == yes ]] || "$@"
+}

@@ -18,3 +18,5 @@ for vectors in random skipgram; do
       --set text.strip_quotes="$([[ $stripped == *quotes* ]] && echo true || echo false)"
   done
 done
+
+python -m scripts.text_recipe --runs "$runs"

@@ -6,6 +6,11 @@ import tensorflow as tf
 from language.center_mass import EXCLUDED
 
 
+def zero_padding(features: tf.Tensor, mask: tf.Tensor | None) -> tf.Tensor:
+    """Features [B, N, C] with 0 at masked entities: a weight of 0 alone would let inf and NaN through."""
+    return features if mask is None else tf.where(mask[:, :, None], features, 0.0)
+
+
 def masked_softmax(logits: tf.Tensor, mask: tf.Tensor | None) -> tf.Tensor:
     """Softmax over the last axis in which masked entries have weight 0; a row without any other is all 0.
 
@@ -43,13 +48,15 @@ class AttentionPooling(keras.layers.Layer):
         self.projection = keras.layers.Dense(units, activation="tanh", name="projection")
 
     def build(self, input_shape):
-        self.projection.build(input_shape)
+        with tf.name_scope(self.projection.name):  # Without scopes, weights would share a name in HDF5 files.
+            self.projection.build(input_shape)
         self.context = self.add_weight(
             "context", (self.units,), initializer=keras.initializers.RandomNormal(stddev=0.1)
         )
         super().build(input_shape)
 
     def call(self, features: tf.Tensor, mask: tf.Tensor | None = None) -> tuple[tf.Tensor, tf.Tensor]:
+        features = zero_padding(features, mask)
         logits = tf.linalg.matvec(self.projection(features), self.context)  # [B, N]
         weights = masked_softmax(logits, mask)  # [B, N]
         return tf.einsum("bn,bnc->bc", weights, features), weights
@@ -88,11 +95,13 @@ class FocusedAttention(keras.layers.Layer):
         self.query = keras.layers.Dense(d_k, use_bias=False, name="query")
 
     def build(self, input_shape):
-        self.key.build(input_shape)
-        self.query.build(input_shape)
+        for projection in (self.key, self.query):
+            with tf.name_scope(projection.name):  # Without scopes, both would share a name in HDF5 files.
+                projection.build(input_shape)
         super().build(input_shape)
 
     def call(self, features: tf.Tensor, mask: tf.Tensor | None = None) -> tuple[tf.Tensor, tf.Tensor]:
+        features = zero_padding(features, mask)
         weights = tf.matmul(self.key(features), self.query(features), transpose_b=True) / self.d_k**0.5  # [B, N, N]
         pairs = None
         if mask is not None:

@@ -22,7 +22,7 @@ class BiLSTM(keras.layers.Layer):
 
     Call arguments:
         features: [R, T, C] with a static T.
-        mask: [R, T] bool; the real elements of a sequence stand before its padding.
+        mask: [R, T] bool; the real elements of a sequence stand before its padding, or it is an error.
 
     Returns:
         [R, T, 2 units], 0 at padding.
@@ -35,17 +35,21 @@ class BiLSTM(keras.layers.Layer):
         self.reference = keras.layers.Bidirectional(keras.layers.LSTM(units, return_sequences=True), name="reference")
 
     def build(self, input_shape):
-        self.reference.build(input_shape)
+        self.reference.build(tuple(input_shape))  # A list, as a loaded model passes it, Keras' LSTM cannot take.
         super().build(input_shape)
 
     def call(self, features: tf.Tensor, mask: tf.Tensor) -> tf.Tensor:
         if tf.config.list_physical_devices("GPU"):
-            return tf.where(mask[:, :, None], self.reference(features, mask=mask), 0.0)
+            # A sequence without any element would make Keras leave cuDNN for the whole batch.
+            mask_of_first = tf.range(tf.shape(mask)[1]) == 0
+            outputs = self.reference(features, mask=mask | mask_of_first)
+            return tf.where(mask[:, :, None], outputs, 0.0)
         return self._packed(features, mask)
 
     def _packed(self, features: tf.Tensor, mask: tf.Tensor) -> tf.Tensor:
         steps, size = features.shape[1:]  # T, C
         lengths = tf.reduce_sum(tf.cast(mask, tf.int32), axis=1)  # [R]
+        tf.debugging.assert_equal(mask, tf.sequence_mask(lengths, steps), "padding stands between real elements")
         order = tf.argsort(lengths, direction="DESCENDING", stable=True)  # [R]
         time = tf.range(steps)[:, None]  # [T, 1]
         real = time < tf.gather(lengths, order)  # [T, R]: time-major, longest first

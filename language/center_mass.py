@@ -1,17 +1,18 @@
 """The center-mass cross entropy loss (paper, section 3)."""
 
 import math
-from typing import Literal
+from typing import get_args
 
+import keras
 import tensorflow as tf
 
-Mode = Literal["matrix", "row"]
-Penalty = Literal["focal", "l2", "smooth_l1"]
+from language.config import Mode, Penalty
 
 # Stands for the logit of an entry that does not take part. Finite, so that no gradient is ever inf - inf or 0 * inf.
 EXCLUDED = -1e30
 
 
+@keras.saving.register_keras_serializable("fan")
 def center_mass_loss(
     weights: tf.Tensor,
     targets: tf.Tensor,
@@ -39,7 +40,12 @@ def center_mass_loss(
 
     Returns:
         loss [B] and center-mass [B]. Where no real pair is a target both are 0, and the gradient is exactly 0.
+
+    Raises:
+        ValueError: an unknown mode or penalty.
     """
+    if mode not in get_args(Mode) or penalty not in get_args(Penalty):
+        raise ValueError(f"mode {mode!r}, penalty {penalty!r}: must be of {get_args(Mode)} and {get_args(Penalty)}")
     positive, negative = targets > 0, targets <= 0
     if mask is not None:
         real = mask[:, :, None] & mask[:, None, :]  # [B, N, N]

@@ -1,4 +1,4 @@
-"""From a config to a network, and from a run folder back to the network that was trained in it."""
+"""From a config to a network, what a run keeps beside its weights, and the way back from a run folder."""
 
 from pathlib import Path
 
@@ -6,11 +6,17 @@ import numpy as np
 import tensorflow as tf
 
 from data.config import read_config
+from data.encoding import UNKNOWN_WORD, EncodedCorpus
 from data.errors import UserError
-from data.files import read_text
+from data.files import read_arrays, read_text, write_arrays, write_text
 from data.runs import RunFolder
 from language.config import Config
 from language.han import HAN
+
+TRAIN_AGAIN = "remove the run folder and train again"
+
+# What TensorFlow raises for checkpoints that are damaged or of another network; IndexError for a file cut short.
+UNUSABLE = (AssertionError, IndexError, ValueError, tf.errors.OpError)
 
 
 def build_model(config: Config, vocabulary_size: int, classes: int) -> HAN:
@@ -28,10 +34,70 @@ def build_model(config: Config, vocabulary_size: int, classes: int) -> HAN:
     return model
 
 
-def save_names(run: RunFolder, vocabulary: tuple[str, ...], classes: tuple[str, ...]) -> None:
-    """Keeps with the run what its weights are meaningless without."""
-    (run.path / "vocabulary.txt").write_text("\n".join(vocabulary), encoding="utf-8")
-    (run.path / "classes.txt").write_text("\n".join(classes), encoding="utf-8")
+def keep_inputs(run: RunFolder, corpus: EncodedCorpus) -> None:
+    """Keeps with the run what its weights are meaningless without, and which documents it is trained on."""
+    write_text(run.path / "vocabulary.txt", "\n".join(corpus.vocabulary))
+    write_text(run.path / "classes.txt", "\n".join(corpus.classes))
+    write_arrays(run.path / "train_documents.npz", ids=corpus.train.ids, labels=corpus.train.labels)
+
+
+def require_same_inputs(run: RunFolder, corpus: EncodedCorpus) -> None:
+    """Raises a `UserError` where an interrupted run was begun on other documents than those at hand."""
+    vocabulary, classes = read_names(run)
+    path = run.path / "train_documents.npz"
+    kept = read_arrays(path, ["ids", "labels"], "list of training documents", TRAIN_AGAIN)
+    same_documents = all(map(np.array_equal, kept.values(), (corpus.train.ids, corpus.train.labels)))
+    if (vocabulary, classes) != (corpus.vocabulary, corpus.classes) or not same_documents:
+        raise UserError(f"{run.path}: was begun on other documents; give their --data, or another --runs folder")
+
+
+def read_names(run: RunFolder) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Vocabulary and classes of a run."""
+    path = run.path / "vocabulary.txt"
+    vocabulary = tuple(read_text(path, "vocabulary", TRAIN_AGAIN).split("\n"))
+    if vocabulary[:2] != ("", UNKNOWN_WORD):
+        raise UserError(
+            f"{path}: damaged, for a vocabulary begins with an empty line and {UNKNOWN_WORD}; {TRAIN_AGAIN}"
+        )
+    classes = read_text(run.path / "classes.txt", "list of classes", TRAIN_AGAIN)
+    return vocabulary, tuple(classes.split("\n"))
+
+
+def has_checkpoint(run: RunFolder) -> bool:
+    """Whether there is a checkpoint to go on from.
+
+    Raises:
+        UserError: there was one and it is gone, or cannot be told from its files.
+    """
+    if _newest_checkpoint(run):
+        return True
+    if any(run.checkpoints.glob("ckpt-*")) or len(run.epochs()) > 1:
+        raise UserError(f"{run.checkpoints}: the checkpoint of its last epoch is missing or incomplete; {TRAIN_AGAIN}")
+    return False
+
+
+def restore(checkpoint: tf.train.Checkpoint, run: RunFolder) -> None:
+    """Reads the newest checkpoint of a run into everything that `checkpoint` holds.
+
+    Raises:
+        UserError: there is none, it is damaged, or it lacks a part.
+    """
+    path = _newest_checkpoint(run)
+    if path is None:
+        raise UserError(f"{run.checkpoints}: holds no checkpoint; {TRAIN_AGAIN}")
+    try:
+        checkpoint.restore(path).assert_existing_objects_matched().expect_partial()
+    except UNUSABLE as error:
+        reason = str(error).partition("\n")[0]
+        raise UserError(f"{path}: not a whole checkpoint of this run's config ({reason}); {TRAIN_AGAIN}") from None
+
+
+def _newest_checkpoint(run: RunFolder) -> str | None:
+    tf.get_logger().setLevel("CRITICAL")  # Of a damaged checkpoint it has a hundred lines to say.
+    try:
+        return tf.train.latest_checkpoint(str(run.checkpoints))
+    except ValueError as error:
+        raise UserError(f"{run.checkpoints}/checkpoint: damaged ({error}); {TRAIN_AGAIN}") from None
 
 
 class TrainedRun:
@@ -45,19 +111,6 @@ class TrainedRun:
         self.run = RunFolder(folder)
         self.run.require_finished()
         self.config = read_config(Config, self.run.config_path)
-        remedy = "remove the run folder and train again"
-        self.vocabulary = tuple(read_text(folder / "vocabulary.txt", "vocabulary", remedy).split("\n"))
-        self.classes = tuple(read_text(folder / "classes.txt", "list of classes", remedy).split("\n"))
+        self.vocabulary, self.classes = read_names(self.run)
         self.model = build_model(self.config, len(self.vocabulary), len(self.classes))
-        self._restore(remedy)
-
-    def _restore(self, remedy: str) -> None:
-        path = tf.train.latest_checkpoint(str(self.run.checkpoints))
-        if path is None:
-            raise UserError(f"{self.run.checkpoints}: holds no checkpoint; {remedy}")
-        try:
-            status = tf.train.Checkpoint(model=self.model).restore(path)
-            status.assert_existing_objects_matched().expect_partial()
-        except (AssertionError, ValueError, tf.errors.OpError) as error:
-            reason = str(error).partition("\n")[0]
-            raise UserError(f"{path}: not a checkpoint of this run's config ({reason}); {remedy}") from None
+        restore(tf.train.Checkpoint(model=self.model), self.run)

@@ -1,10 +1,14 @@
 """The config of one documents experiment; each file of `configs/` holds all of it."""
 
+import math
 from dataclasses import dataclass
 from typing import Literal
 
 from data.recipe import TextRecipe
 
+Mode = Literal["matrix", "row"]
+Penalty = Literal["focal", "l2", "smooth_l1"]
+Rule = Literal["semantic", "different_category", "same_category", "different_word"]
 Variant = Literal[
     "hatt",
     "fan-unsup",
@@ -36,6 +40,11 @@ class ModelConfig:
     focused_attention: bool
     d_k: int
 
+    def __post_init__(self) -> None:
+        for name in ("embedding_size", "lstm_units", "attention_size", "d_k"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} is {getattr(self, name)}; it must be at least 1")
+
 
 @dataclass(frozen=True)
 class RelationLossConfig:
@@ -48,15 +57,15 @@ class RelationLossConfig:
     """
 
     weight: float
-    rule: Literal["semantic", "different_category", "same_category", "different_word"]
-    mode: Literal["matrix", "row"]
-    penalty: Literal["focal", "l2", "smooth_l1"]
+    rule: Rule
+    mode: Mode
+    penalty: Penalty
     gamma: float
 
     def __post_init__(self) -> None:
         for name in ("weight", "gamma"):
-            if getattr(self, name) < 0:
-                raise ValueError(f"{name} is {getattr(self, name)}; it must not be negative")
+            if not 0 <= getattr(self, name) < math.inf:
+                raise ValueError(f"{name} is {getattr(self, name)}; it must be a number, not below 0")
 
 
 @dataclass(frozen=True)
@@ -69,8 +78,8 @@ class TrainingConfig:
 
     def __post_init__(self) -> None:
         for name in ("epochs", "batch_size", "learning_rate"):
-            if getattr(self, name) <= 0:
-                raise ValueError(f"{name} is {getattr(self, name)}; it must be positive")
+            if not 0 < getattr(self, name) < math.inf:
+                raise ValueError(f"{name} is {getattr(self, name)}; it must be a number above 0")
 
 
 @dataclass(frozen=True)
@@ -84,3 +93,15 @@ class Config:
     model: ModelConfig
     relation_loss: RelationLossConfig
     training: TrainingConfig
+
+    def __post_init__(self) -> None:
+        if self.model.focused_attention != (self.variant != "hatt"):
+            raise ValueError(
+                f"model.focused_attention is {self.model.focused_attention} and variant {self.variant}; "
+                "it must be false for hatt and true for all others"
+            )
+        if (self.relation_loss.weight > 0) != self.variant.startswith("fan-sup"):
+            raise ValueError(
+                f"relation_loss.weight is {self.relation_loss.weight} and variant {self.variant}; "
+                "it must be above 0 for the variants of fan-sup and 0 for the others"
+            )

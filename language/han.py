@@ -38,7 +38,8 @@ class HAN(keras.Model):
         d_k: size of FAN's projections; None for HAN without FAN.
 
     Call arguments:
-        words: [B, S, W] integer ids. 0 is padding, always after the words of a sentence.
+        words: [B, S, W] integer ids. 0 is padding: after the words of a sentence, and in whole sentences after those
+            that hold a word.
 
     Returns:
         logits [B, classes] and the `Attention`. Padding and empty sentences are attended to nowhere; a document
@@ -67,7 +68,7 @@ class HAN(keras.Model):
         self.embedding = keras.layers.Embedding(vocabulary_size, embedding_size, name="embedding")
         self.word_encoder = BiLSTM(lstm_units, name="word_encoder")
         self.word_attention = AttentionPooling(attention_size, name="word_attention")
-        self.focused_attention = FocusedAttention(d_k, name="focused_attention") if d_k else None
+        self.focused_attention = FocusedAttention(d_k, name="focused_attention") if d_k is not None else None
         self.sentence_encoder = BiLSTM(lstm_units, name="sentence_encoder")
         self.sentence_attention = AttentionPooling(attention_size, name="sentence_attention")
         self.classifier = keras.layers.Dense(classes, name="classifier")
@@ -96,7 +97,7 @@ class HAN(keras.Model):
         return logits, Attention(rows, mask, word_weights, sentence_weights, relations)
 
     def get_config(self):
-        return {**super().get_config(), **self._config}
+        return {**super().get_config(), **self._config, "name": self.name}
 
 
 def _mean_over_words(context: tf.Tensor, mask: tf.Tensor) -> tf.Tensor:

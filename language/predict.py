@@ -2,21 +2,25 @@
 
 import argparse
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from tqdm import tqdm
 
+from data.config import read_config
 from data.encoding import EncodedDocuments, encode_corpus, encode_texts
 from data.errors import UserError, run_command
 from data.files import read_text, write_arrays
 from data.runs import RunFolder
 from data.text import TextAnalyser
 from language.config import Config
-from language.options import add_shared_options, choose_gpus
+from language.options import add_shared_options, choose_gpus, require_gpus
 
 if TYPE_CHECKING:
+    import tensorflow as tf
+
     from language.checkpoint import TrainedRun
     from language.han import HAN
 
@@ -43,8 +47,11 @@ class Predictions(NamedTuple):
     center_mass: np.ndarray | None
 
 
-def predict_documents(model: "HAN", documents: EncodedDocuments, config: Config) -> Predictions:
-    """Predicts a split, batch by batch."""
+PredictStep = Callable[[np.ndarray, np.ndarray], list["tf.Tensor"]]
+
+
+def make_predict_step(model: "HAN", config: Config) -> PredictStep:
+    """Compiles the prediction of a batch: words and categories [B, S, W] -> what `Predictions` holds, of the batch."""
     import tensorflow as tf
 
     from language.criterion import sentence_relations
@@ -63,14 +70,16 @@ def predict_documents(model: "HAN", documents: EncodedDocuments, config: Config)
         counts = tf.math.unsorted_segment_sum(relations.related, document, tf.shape(words)[0])
         return [probabilities, sums / counts]  # [B], 0 / 0 = NaN where no sentence has a pair
 
+    return predict_batch
+
+
+def predict_documents(step: PredictStep, documents: EncodedDocuments) -> Predictions:
+    """Predicts a split, batch by batch."""
     outputs = []
     for start in tqdm(range(0, len(documents), BATCH), desc="predicting", unit="batch", mininterval=1, leave=False):
         rows = slice(start, start + BATCH)
-        words, categories = (
-            documents.words[rows].astype(np.int32),
-            documents.categories[rows].astype(np.int32),
-        )
-        outputs.append([output.numpy() for output in predict_batch(words, categories)])
+        words, categories = documents.words[rows].astype(np.int32), documents.categories[rows].astype(np.int32)
+        outputs.append([output.numpy() for output in step(words, categories)])
     columns = [np.concatenate(column) for column in zip(*outputs, strict=True)]
     return Predictions(columns[0], columns[1] if len(columns) > 1 else None)
 
@@ -79,7 +88,8 @@ def predict_test_set(folder: Path, data: Path, cache: Path | None) -> None:
     """Writes `predictions.npz`, and with FAN `center_mass.npz`, of a finished run's test set into its folder."""
     run = RunFolder(folder)
     run.require_finished()
-    if run.predictions.exists():
+    fan = read_config(Config, run.config_path).model.focused_attention
+    if run.predictions.exists() and (run.center_mass.exists() or not fan):
         print(f"{run.predictions}: is there already")
         return
     from language.checkpoint import TrainedRun
@@ -88,7 +98,7 @@ def predict_test_set(folder: Path, data: Path, cache: Path | None) -> None:
     corpus = encode_corpus(trained.config.dataset, data, trained.config.text, cache or run.runs / "cache")
     if (corpus.classes, corpus.vocabulary) != (trained.classes, trained.vocabulary):
         raise UserError(f"{data}: its documents are not those that {folder} was trained on; give its --data")
-    predictions = predict_documents(trained.model, corpus.test, trained.config)
+    predictions = predict_documents(make_predict_step(trained.model, trained.config), corpus.test)
     if predictions.center_mass is not None:
         write_arrays(run.center_mass, ids=corpus.test.ids, center_mass=predictions.center_mass)
     write_arrays(
@@ -104,6 +114,8 @@ def predict_text(trained: "TrainedRun", text: str, data: Path, with_attention: b
     """Prints the classes of one text with their probabilities, the likeliest first."""
     analyser = TextAnalyser(trained.config.text, data)
     words, _ = encode_texts([text], trained.vocabulary, analyser, trained.config.text)
+    if not words.any():
+        print("the text holds no word; these are the classes of any text without one", file=sys.stderr)
     logits, attention = trained.model(words)
     logits = logits.numpy()[0].astype(np.float64)
     probabilities = np.exp(logits - np.logaddexp.reduce(logits))
@@ -136,14 +148,16 @@ def main() -> None:
     arguments = parser.parse_args()
     choose_gpus(arguments.gpus)
     if arguments.text is None:
+        if arguments.attention:
+            parser.error("--attention shows the weights of a text; give a text file, or - for standard input")
         predict_test_set(arguments.run, arguments.data, arguments.cache)
         return
-    text = (
-        sys.stdin.read() if arguments.text == "-" else read_text(Path(arguments.text), "text file", "give a UTF-8 file")
-    )
     from language.checkpoint import TrainedRun
 
-    predict_text(TrainedRun(arguments.run), text, arguments.data, arguments.attention)
+    require_gpus(arguments.gpus)
+    trained = TrainedRun(arguments.run)
+    path = Path("/dev/stdin" if arguments.text == "-" else arguments.text)
+    predict_text(trained, read_text(path, "text file", "give a UTF-8 file"), arguments.data, arguments.attention)
 
 
 if __name__ == "__main__":

@@ -1,13 +1,12 @@
 """Supervision targets T for pairs of words (paper, section 3.2 and appendix A.4)."""
 
-from typing import Literal
+from typing import get_args
 
 import numpy as np
 import tensorflow as tf
 
 from data.text import CATEGORIES
-
-Rule = Literal["semantic", "different_category", "same_category", "different_word"]
+from language.config import Rule
 
 SEMANTIC_PAIRS = (
     ("noun", "noun"),
@@ -24,17 +23,16 @@ def category_pairs(rule: Rule) -> np.ndarray:
     Words that are no noun, verb, adjective or adverb make up one category of their own. Padding is related to none.
     """
     size = len(CATEGORIES)
-    same = np.eye(size, dtype=bool)
+    semantic, same = np.zeros((size, size), bool), np.eye(size, dtype=bool)
+    for pair in SEMANTIC_PAIRS:
+        first, second = map(CATEGORIES.index, pair)
+        semantic[first, second] = semantic[second, first] = True
     pairs = {
+        "semantic": semantic,
         "same_category": same,
         "different_category": ~same,
         "different_word": np.ones((size, size), bool),
-    }.get(rule)
-    if pairs is None:
-        pairs = np.zeros((size, size), bool)
-        for first, second in SEMANTIC_PAIRS:
-            pairs[CATEGORIES.index(first), CATEGORIES.index(second)] = True
-            pairs[CATEGORIES.index(second), CATEGORIES.index(first)] = True
+    }[rule]
     pairs[0, :] = pairs[:, 0] = False
     return pairs
 
@@ -51,6 +49,8 @@ def relation_targets(words: tf.Tensor, categories: tf.Tensor, rule: Rule) -> tf.
     Returns:
         [B, N, N] float32 of 0 and 1; 0 on the diagonal and wherever padding takes part.
     """
+    if rule not in get_args(Rule):
+        raise ValueError(f"rule {rule!r}: must be of {get_args(Rule)}")
     size = len(CATEGORIES)
     table = tf.constant(category_pairs(rule).ravel())
     categories = tf.cast(categories, tf.int32)

@@ -12,11 +12,11 @@ from tqdm import tqdm
 from data.config import read_config
 from data.encoding import EncodedCorpus, EncodedDocuments, encode_corpus
 from data.errors import UserError, run_command
-from data.files import write_arrays
 from data.runs import RunFolder
 from data.word_vectors import word_vectors
 from language.config import Config
-from language.options import add_shared_options, choose_gpus
+from language.options import add_shared_options, choose_gpus, require_gpus, seed_number
+from language.predict import make_predict_step, predict_documents
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -45,32 +45,42 @@ def train(config: Config, corpus: EncodedCorpus, run: RunFolder, seed: int) -> N
     import keras
     import tensorflow as tf
 
-    from language.checkpoint import build_model, save_names
+    from language.checkpoint import build_model, has_checkpoint, keep_inputs, require_same_inputs, restore
 
+    device = _device()
+    print(f"{run.path}: training on {device}")
     keras.utils.set_random_seed(seed)
     tf.config.experimental.enable_op_determinism()
+    resumes = has_checkpoint(run)
+    if resumes:
+        require_same_inputs(run, corpus)
+    else:
+        keep_inputs(run, corpus)
     model = build_model(config, len(corpus.vocabulary), len(corpus.classes))
-    model.embedding.set_weights([word_vectors(config.model.word_vectors, corpus, config.model.embedding_size, seed)])
     optimizer = keras.optimizers.Adam(config.training.learning_rate)
     optimizer.build(model.trainable_variables)
     epochs_done = tf.Variable(0)
     checkpoint = tf.train.Checkpoint(model=model, optimizer=optimizer, epochs_done=epochs_done)
     checkpoints = tf.train.CheckpointManager(checkpoint, str(run.checkpoints), max_to_keep=1)
-    if checkpoints.restore_or_initialize():
+    if resumes:
+        restore(checkpoint, run)
         print(f"{run.path}: goes on after epoch {epochs_done.numpy()}")
+    else:
+        vectors = word_vectors(config.model.word_vectors, corpus, config.model.embedding_size, seed)
+        model.embedding.set_weights([vectors])
     run.keep_epochs(int(epochs_done))
-    save_names(run, corpus.vocabulary, corpus.classes)
-    write_arrays(run.path / "train_ids.npz", ids=corpus.train.ids)
 
     step = make_train_step(model, optimizer, config)
+    predict = make_predict_step(model, config)
     for epoch in range(int(epochs_done) + 1, config.training.epochs + 1):
         line = {"epoch": epoch, **train_epoch(step, corpus.train, config, seed, epoch)}
         if config.text.holdout:
-            line["held_out_accuracy"] = _accuracy(model, corpus.test, config)
+            probabilities = predict_documents(predict, corpus.test).probabilities
+            line["held_out_accuracy"] = float(np.mean(probabilities.argmax(axis=1) == corpus.test.labels))
         run.log_epoch(line)
         epochs_done.assign(epoch)
         checkpoints.save()
-    run.finish(_device())
+    run.finish(device)
 
 
 def train_epoch(step: Step, documents: EncodedDocuments, config: Config, seed: int, epoch: int) -> dict[str, float]:
@@ -81,7 +91,7 @@ def train_epoch(step: Step, documents: EncodedDocuments, config: Config, seed: i
         hold a target pair (absent without FAN), as the network was when each batch came; and the time it took.
 
     Raises:
-        UserError: a loss is not finite.
+        UserError: a loss or gradient is not finite.
     """
     start = time.perf_counter()
     totals: dict[str, float] = {}
@@ -94,7 +104,7 @@ def train_epoch(step: Step, documents: EncodedDocuments, config: Config, seed: i
         if not all(map(np.isfinite, sums.values())):
             shown = ", ".join(documents.ids[rows[:3]])
             raise UserError(
-                f"epoch {epoch}, batch {number} (documents {shown}, …): the loss is not finite ({sums}); "
+                f"epoch {epoch}, batch {number} (documents {shown}, …): a loss or gradient is not finite ({sums}); "
                 "try a smaller training.learning_rate in another --runs folder"
             )
         totals = {name: totals.get(name, 0.0) + value for name, value in sums.items()}
@@ -123,6 +133,7 @@ def make_train_step(model: "HAN", optimizer: Any, config: Config) -> Step:
         gradients = tape.gradient(losses.loss, model.trainable_variables)
         optimizer.apply_gradients(zip(gradients, model.trainable_variables, strict=True))
         sums = {
+            "gradient_norm": tf.linalg.global_norm(gradients),
             "documents": tf.cast(tf.size(labels), tf.float32),
             "classification": tf.reduce_sum(losses.classification),
             "correct": tf.reduce_sum(tf.cast(losses.correct, tf.float32)),
@@ -156,13 +167,6 @@ def _epoch_line(totals: dict[str, float], weight: float, seconds: float) -> dict
     return {**line, "seconds": round(seconds, 2), "documents_per_second": round(documents / seconds, 1)}
 
 
-def _accuracy(model: "HAN", documents: EncodedDocuments, config: Config) -> float:
-    from language.predict import predict_documents
-
-    predictions = predict_documents(model, documents, config)
-    return float(np.mean(predictions.probabilities.argmax(axis=1) == documents.labels))
-
-
 def _device() -> str:
     import tensorflow as tf
 
@@ -179,7 +183,7 @@ def main() -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("config", type=Path, help="a file of language/configs/")
-    parser.add_argument("--seed", type=int, default=0, help="of weights and document order (default: 0)")
+    parser.add_argument("--seed", type=seed_number, default=0, help="of weights and document order (default: 0)")
     parser.add_argument("--runs", type=Path, default=Path("runs"), help="folder of the runs (default: runs)")
     parser.add_argument(
         "--set",
@@ -195,8 +199,15 @@ def main() -> None:
     if run.finished:
         print(f"{run.path}: training has ended already")
         return
+    require_gpus(arguments.gpus)
     corpus = encode_corpus(config.dataset, arguments.data, config.text, arguments.cache or arguments.runs / "cache")
-    train(config, corpus, run, arguments.seed)
+    from tensorflow.errors import OpError
+
+    try:
+        train(config, corpus, run, arguments.seed)
+    except OpError as error:  # A disk that is full when a checkpoint is written, or a GPU's memory.
+        reason = str(error).partition("\n")[0]
+        raise UserError(f"{run.path}: TensorFlow stopped ({reason}); mend that and give the same command") from None
 
 
 if __name__ == "__main__":

@@ -66,6 +66,7 @@ def make_step(network: str, config: Config, corpus: EncodedCorpus) -> Callable[[
     from language.train import make_train_step
 
     documents = corpus.train
+    tf.config.experimental.enable_op_determinism()  # As training does.
     optimizer = keras.optimizers.Adam(config.training.learning_rate)
     if network == STOCK:
         model = stock_han(config, len(corpus.vocabulary), len(corpus.classes))
@@ -101,18 +102,19 @@ def training_speeds(config: Config, corpus: EncodedCorpus, rounds: int, batches:
     return speeds
 
 
-def _peak_of_three_steps(network: str, config: Config, data: Path, cache: Path) -> float:
+def _peak_of_ten_steps(network: str, config: Config, data: Path, cache: Path) -> float:
     corpus = encode_corpus(config.dataset, data, config.text, cache)
     step = make_step(network, config, corpus)
-    for start in range(3):
-        step(np.arange(config.training.batch_size) + start)
+    order = np.random.default_rng(0).permutation(len(corpus.train))
+    for start in range(10):
+        step(np.take(order, range(start, start + config.training.batch_size), mode="wrap"))
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10
 
 
 def peak_memory(network: str, config: Config, data: Path, cache: Path) -> float:
-    """Peak resident memory in MiB of a process of its own that trains three batches."""
+    """Peak resident memory in MiB of a process of its own that trains ten batches."""
     with get_context("spawn").Pool(1) as pool:
-        return pool.apply(_peak_of_three_steps, (network, config, data, cache))
+        return pool.apply(_peak_of_ten_steps, (network, config, data, cache))
 
 
 def preprocessing_speeds(config: Config, data: Path, count: int) -> tuple[float, float]:
@@ -140,7 +142,7 @@ def main() -> None:
         prog="python -m scripts.bench_language", description=__doc__.partition(":")[0] + "."
     )
     parser.add_argument("--preset", choices=["paper", "mini"], default="paper", help="sizes (default: paper)")
-    parser.add_argument("--data", type=Path, default=Path(os.environ.get("FAN_DATA", "datasets")), help="data folder")
+    parser.add_argument("--data", type=Path, default=Path(os.environ.get("FAN_DATA") or "datasets"), help="data folder")
     parser.add_argument("--cache", type=Path, default=Path("runs/cache"), help="encoded data (default: runs/cache)")
     parser.add_argument("--rounds", type=int, default=5, help="turns each network takes (default: 5)")
     parser.add_argument("--batches", type=int, default=4, help="batches a turn (default: 4)")

@@ -81,9 +81,10 @@ def test_gradients_equal_central_differences_in_float64(layer, reference):
 @pytest.mark.parametrize(("layer", "reference"), LAYERS)
 def test_what_stands_in_padded_slots_changes_no_bit(layer, reference):
     x = features()
-    changed = np.where(MASK[..., None], x, 1e3).astype(np.float32)
-    for before, after in zip(layer(x, mask=tf.constant(MASK)), layer(changed, mask=tf.constant(MASK)), strict=True):
-        np.testing.assert_array_equal(before, after)
+    for filler in (1e3, np.inf, np.nan):
+        changed = np.where(MASK[..., None], x, filler).astype(np.float32)
+        for before, after in zip(layer(x, mask=tf.constant(MASK)), layer(changed, mask=tf.constant(MASK)), strict=True):
+            np.testing.assert_array_equal(before, after)
 
 
 @pytest.mark.parametrize(("layer", "reference"), LAYERS)
@@ -107,9 +108,10 @@ def test_saturated_logits_pick_the_largest():
 def test_layers_survive_saving_and_loading(layer, reference, tmp_path):
     inputs = keras.Input((5, 7))
     model = keras.Model(inputs, layer.__class__.from_config({**layer.get_config(), "name": "other"})(inputs)[0])
-    model.save(tmp_path / "model.keras")
-    loaded = keras.models.load_model(tmp_path / "model.keras")
-    np.testing.assert_array_equal(model(features()), loaded(features()))
+    for name in ("model.keras", "model.h5"):
+        model.save(tmp_path / name)
+        loaded = keras.models.load_model(tmp_path / name)
+        np.testing.assert_array_equal(model(features()), loaded(features()))
 
 
 def test_keras_masks_reach_the_layers():

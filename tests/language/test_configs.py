@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from data.config import read_config
+from data.errors import UserError
 from language.config import Config
 
 FOLDER = Path(__file__).parents[2] / "language" / "configs"
@@ -53,6 +54,24 @@ def test_data_sets_of_a_preset_share_network_and_schedule(path):
         newsgroups.relation_loss,
         newsgroups.training,
     )
+
+
+@pytest.mark.parametrize(
+    ("name", "change"),
+    [
+        ("hatt.yaml", "model.focused_attention=true"),
+        ("hatt.yaml", "relation_loss.weight=0.1"),
+        ("fan-sup.yaml", "model.focused_attention=false"),
+        ("fan-sup.yaml", "relation_loss.weight=0"),
+        ("fan-sup.yaml", "relation_loss.gamma=.nan"),
+        ("fan-sup.yaml", "training.learning_rate=.nan"),
+        ("fan-sup.yaml", "model.d_k=0"),
+        ("fan-sup.yaml", "relation_loss.rule=different-word"),
+    ],
+)
+def test_what_contradicts_the_variant_or_makes_no_sense_is_refused(name, change):
+    with pytest.raises(UserError, match=change.partition("=")[0]):
+        read_config(Config, FOLDER / "paper" / "20news" / name, [change])
 
 
 def test_the_paper_preset_has_the_papers_sizes():

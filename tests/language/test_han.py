@@ -124,8 +124,21 @@ def test_with_weight_zero_the_relation_loss_is_measured_and_not_trained_on():
     np.testing.assert_array_equal(losses.loss, losses.classification.numpy().mean())
 
 
-def test_saving_and_loading_keeps_every_bit(tmp_path):
-    model = network(7)
+@pytest.mark.parametrize("d_k", [None, 7])
+def test_saving_and_loading_keeps_every_bit(d_k, tmp_path):
+    model = network(d_k)
     model.save(tmp_path / "han.keras")
     loaded = tf.keras.models.load_model(tmp_path / "han.keras")
-    np.testing.assert_array_equal(model(documents()[0])[0], loaded(documents()[0])[0])
+    assert loaded.get_config() == model.get_config()
+    other = network(d_k)
+    model.save_weights(tmp_path / "han.h5")
+    other.load_weights(tmp_path / "han.h5")
+    for same in (loaded, other):
+        np.testing.assert_array_equal(model(documents()[0])[0], same(documents()[0])[0])
+
+
+def test_an_empty_sentence_between_others_is_an_error():
+    words, _ = documents()
+    words[0, 1] = 0
+    with pytest.raises(tf.errors.InvalidArgumentError, match="padding stands between"):
+        network(7)(words)

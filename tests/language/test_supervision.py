@@ -1,13 +1,12 @@
 """Relation labels of pairs of words, hand-worked."""
 
-from typing import get_args, get_type_hints
+from typing import get_args
 
 import numpy as np
 import pytest
 
 from data.text import CATEGORIES
-from language import supervision
-from language.config import RelationLossConfig
+from language.config import Rule
 from language.supervision import category_pairs, relation_targets
 
 #        the dog  quickly bit  the old  dog  (padding)
@@ -50,17 +49,18 @@ def test_different_word_goes_by_the_word_and_not_by_its_category():
     np.testing.assert_array_equal(targets, [[0, 1, 0], [1, 0, 1], [0, 1, 0]])
 
 
-@pytest.mark.parametrize("rule", get_args(supervision.Rule))
+@pytest.mark.parametrize("rule", get_args(Rule))
 def test_padding_is_related_to_nothing(rule):
     table = category_pairs(rule)
     assert not table[0].any() and not table[:, 0].any()
     assert not relation_targets(np.zeros((2, 3), int), np.zeros((2, 3), int), rule).numpy().any()
 
 
-@pytest.mark.parametrize("rule", get_args(supervision.Rule))
+@pytest.mark.parametrize("rule", get_args(Rule))
 def test_a_sentence_of_one_word_has_no_pair(rule):
     assert not relation_targets(np.array([[5, 0]]), np.array([[1, 0]]), rule).numpy().any()
 
 
-def test_configs_offer_the_rules_there_are():
-    assert get_type_hints(RelationLossConfig)["rule"] == supervision.Rule
+def test_unknown_rules_are_refused():
+    with pytest.raises(ValueError, match="different-word"):
+        relation_targets(np.array([[5, 0]]), np.array([[1, 0]]), "different-word")

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from data.encoding import encode_corpus
 from data.errors import UserError
@@ -14,7 +15,7 @@ from data.files import read_arrays
 from data.runs import RunFolder
 from language import train as training
 from language.checkpoint import TrainedRun
-from language.predict import predict_documents, predict_test_set, predict_text
+from language.predict import make_predict_step, predict_documents, predict_test_set, predict_text
 from language.train import train
 
 
@@ -59,23 +60,72 @@ def test_a_seed_reproduces_a_run_bit_for_bit_and_another_does_not(trained, confi
         np.testing.assert_array_equal(one, same)
 
 
-def test_an_interrupted_run_ends_like_an_uninterrupted_one(trained, config, posts, cache, tmp_path, monkeypatch):
-    real_epoch = training.train_epoch
+def interrupt(monkeypatch, place, name, call):
+    """Makes the `call`-th call of `place.name` an interruption."""
+    calls, real = iter(range(1, 100)), getattr(place, name)
 
-    def interrupted(step, documents, config, seed, epoch):
-        if epoch == 3:
+    def interrupted(*arguments, **keywords):
+        if next(calls) == call:
             raise KeyboardInterrupt
-        return real_epoch(step, documents, config, seed, epoch)
+        return real(*arguments, **keywords)
 
-    monkeypatch.setattr(training, "train_epoch", interrupted)
-    with pytest.raises(KeyboardInterrupt):
-        run_training(config, posts, tmp_path, cache)
-    monkeypatch.setattr(training, "train_epoch", real_epoch)
+    monkeypatch.setattr(place, name, interrupted)
+
+
+@pytest.mark.parametrize(
+    ("place", "name", "call"),
+    [(training, "train_epoch", 3), (tf.train.CheckpointManager, "save", 2), (RunFolder, "finish", 1)],
+    ids=["in an epoch", "after its log line", "at the end"],
+)
+def test_an_interrupted_run_ends_like_an_uninterrupted_one(place, name, call, trained, config, posts, cache, tmp_path):
+    with pytest.MonkeyPatch.context() as patch:
+        interrupt(patch, place, name, call)
+        with pytest.raises(KeyboardInterrupt):
+            run_training(config, posts, tmp_path, cache)
     resumed = run_training(config, posts, tmp_path, cache)
-
     assert measured(trained) == measured(resumed)
     for one, same in zip(weights(trained), weights(resumed), strict=True):
         np.testing.assert_array_equal(one, same)
+
+
+@pytest.fixture
+def interrupted(trained, tmp_path):
+    """The folder of all runs, among them a copy of the finished one that has still to end."""
+    folder = Path(shutil.copytree(trained.path, tmp_path / "mini" / "20news" / "fan-sup" / "seed0"))
+    (folder / "run.json").unlink()
+    return tmp_path, folder
+
+
+def test_a_run_does_not_go_on_with_other_documents(interrupted, config, posts, cache):
+    runs, folder = interrupted
+    names = (folder / "vocabulary.txt").read_text().split("\n")
+    (folder / "vocabulary.txt").write_text("\n".join([*names[:-1], "other"]))
+    with pytest.raises(UserError, match="begun on other documents"):
+        run_training(config, posts, runs, cache)
+
+
+def test_a_run_does_not_begin_anew_where_its_checkpoint_is_gone(interrupted, config, posts, cache):
+    runs, folder = interrupted
+    (folder / "checkpoints" / "checkpoint").unlink()
+    with pytest.raises(UserError, match="checkpoint of its last epoch is missing"):
+        run_training(config, posts, runs, cache)
+    assert len(RunFolder(folder).epochs()) == 3
+
+
+def test_a_checkpoint_without_the_optimizer_is_refused(interrupted, config, posts, cache):
+    runs, folder = interrupted
+    checkpoint = tf.train.Checkpoint(model=read_unfinished(folder).model, epochs_done=tf.Variable(2))
+    shutil.rmtree(folder / "checkpoints")
+    tf.train.CheckpointManager(checkpoint, str(folder / "checkpoints"), max_to_keep=1).save()
+    with pytest.raises(UserError, match="not a whole checkpoint"):
+        run_training(config, posts, runs, cache)
+
+
+def read_unfinished(folder):
+    (folder / "run.json").write_text("{}")
+    trained = TrainedRun(folder)
+    (folder / "run.json").unlink()
+    return trained
 
 
 def test_an_epoch_line_holds_what_was_trained(trained):
@@ -89,7 +139,7 @@ def test_an_epoch_line_holds_what_was_trained(trained):
 
 def test_the_run_keeps_what_it_was_trained_on(trained):
     assert (trained.path / "classes.txt").read_text().split() == ["rec.sport.hockey", "sci.space"]
-    assert len(read_arrays(trained.path / "train_ids.npz", ["ids"], "ids", "")["ids"]) == 60
+    assert len(read_arrays(trained.path / "train_documents.npz", ["ids"], "documents", "")["ids"]) == 60
     record = json.loads((trained.path / "run.json").read_text())
     assert record["device"] == "CPU" and record["versions"]["keras"]
 
@@ -97,7 +147,7 @@ def test_the_run_keeps_what_it_was_trained_on(trained):
 def test_predictions_are_those_of_the_last_epoch(copied, config, posts, cache):
     predict_test_set(copied.path, posts, cache)
     corpus = encode_corpus(config.dataset, posts, config.text, cache)
-    expected = predict_documents(TrainedRun(copied.path).model, corpus.test, config)
+    expected = predict_documents(make_predict_step(TrainedRun(copied.path).model, config), corpus.test)
     kept = read_arrays(copied.predictions, ["ids", "labels", "probabilities"], "predictions", "")
     np.testing.assert_array_equal(kept["probabilities"], expected.probabilities)
     np.testing.assert_allclose(kept["probabilities"].sum(axis=1), 1, rtol=1e-6)
@@ -110,7 +160,9 @@ def test_predictions_are_those_of_the_last_epoch(copied, config, posts, cache):
 
 def test_hatt_has_no_relation_loss(config, posts, cache, tmp_path):
     plain = dataclasses.replace(config.model, focused_attention=False)
-    run = run_training(dataclasses.replace(config, variant="hatt", model=plain), posts, tmp_path, cache)
+    without = dataclasses.replace(config.relation_loss, weight=0.0)
+    config = dataclasses.replace(config, variant="hatt", model=plain, relation_loss=without)
+    run = run_training(config, posts, tmp_path, cache)
     assert "relation_loss" not in run.epochs()[0]
     predict_test_set(run.path, posts, cache)
     assert run.predictions.exists() and not run.center_mass.exists()
@@ -130,7 +182,28 @@ def test_a_loss_that_is_not_finite_stops_the_run_and_names_the_batch(config, pos
 
 def test_a_checkpoint_of_another_network_is_refused(copied):
     copied.config_path.write_text(copied.config_path.read_text().replace("lstm_units: 5", "lstm_units: 7"))
-    with pytest.raises(UserError, match="not a checkpoint of this run's config"):
+    with pytest.raises(UserError, match="not a whole checkpoint of this run's config"):
+        TrainedRun(copied.path)
+
+
+@pytest.mark.parametrize("pattern", ["ckpt-*.data-*", "ckpt-*.index"])
+def test_a_damaged_checkpoint_is_refused(copied, pattern):
+    (file,) = copied.checkpoints.glob(pattern)
+    file.write_bytes(file.read_bytes()[:50])
+    with pytest.raises(UserError, match="not a whole checkpoint of this run's config"):
+        TrainedRun(copied.path)
+
+
+@pytest.mark.parametrize("content", [b"", b"\xff\xfe"])
+def test_a_damaged_list_of_checkpoints_is_refused(copied, content):
+    (copied.checkpoints / "checkpoint").write_bytes(content)
+    with pytest.raises(UserError, match=r"checkpoints/checkpoint: damaged \(.*remove the run folder and train again"):
+        TrainedRun(copied.path)
+
+
+def test_a_vocabulary_cut_to_nothing_is_refused(copied):
+    (copied.path / "vocabulary.txt").write_text("")
+    with pytest.raises(UserError, match="vocabulary.txt: damaged, .*remove the run folder and train again"):
         TrainedRun(copied.path)
 
 
@@ -155,4 +228,6 @@ def test_a_text_gets_its_classes_and_its_attention(trained, posts, capsys):
 
 def test_a_text_without_a_word_still_gets_its_classes(trained, posts, capsys):
     predict_text(TrainedRun(trained.path), "...", posts, with_attention=True)
-    assert "rec.sport.hockey" in capsys.readouterr().out
+    said = capsys.readouterr()
+    assert "rec.sport.hockey" in said.out
+    assert said.err.startswith("the text holds no word;")

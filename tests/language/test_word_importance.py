@@ -12,7 +12,7 @@ from data.errors import run_command
 from data.mini import write_miniature
 from data.runs import RunFolder
 from language.attention import FocusedAttention
-from language.checkpoint import build_model, save_names
+from language.checkpoint import build_model
 from language.config import Config
 from language.han import Attention
 from language.word_importance import focused_importance, main, word_importance
@@ -101,7 +101,8 @@ def root(tmp_path_factory) -> Path:
         run.path.mkdir(parents=True)
         shutil.copy(CONFIGS / f"{variant}.yaml", run.config_path)
         vocabulary = ("", "<unk>", *sorted(set(WORDS)))
-        save_names(run, vocabulary, ("one", "two"))
+        (run.path / "vocabulary.txt").write_text("\n".join(vocabulary))
+        (run.path / "classes.txt").write_text("one\ntwo")
         tf.keras.utils.set_random_seed(0)
         model = build_model(read_config(Config, run.config_path), len(vocabulary), 2)
         tf.train.Checkpoint(model=model).save(str(run.checkpoints / "ckpt"))

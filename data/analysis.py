@@ -2,11 +2,12 @@
 
 import os
 import signal
+import threading
 from collections.abc import Iterator
-from concurrent.futures import Executor, ProcessPoolExecutor
+from concurrent.futures import Executor, Future, ProcessPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
 from pathlib import Path
 
 import numpy as np
@@ -69,7 +70,7 @@ def analysed_chunks(
     with tqdm(total=len(documents), desc=title, unit="document", mininterval=1) as progress:
         while True:
             while len(pending) < ahead and (chunk := list(islice(stream, CHUNK))):
-                pending.append((chunk, pool.submit(_analyse_in_worker, [document.text for document in chunk], recipe)))
+                pending.append((chunk, _submit(pool, [document.text for document in chunk], recipe)))
             if not pending:
                 return
             chunk, analysis = pending.pop(0)
@@ -77,13 +78,28 @@ def analysed_chunks(
             progress.update(len(chunk))
 
 
+def _submit(pool: Executor, texts: list[str], recipe: TextRecipe) -> Future:
+    """Submits a task. A worker that is started for it never hears Ctrl-C: an interruption is the caller's to report."""
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # New processes inherit this.
+    try:
+        return pool.submit(_analyse_in_worker, texts, recipe)
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+
+
 _worker_analyser: TextAnalyser  # One a worker process, made once: loading the tagger takes a second.
 
 
 def _start_worker(recipe: TextRecipe, root: Path) -> None:
     global _worker_analyser
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # An interruption is the caller's to report.
+    threading.Thread(target=_end_with_the_caller, daemon=True).start()
     _worker_analyser = TextAnalyser(recipe, root)
+
+
+def _end_with_the_caller() -> None:
+    """Without this a worker whose caller was killed would wait for work for ever."""
+    parent_process().join()
+    os._exit(1)
 
 
 def _analyse_in_worker(texts: list[str], recipe: TextRecipe) -> Analysed:

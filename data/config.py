@@ -48,7 +48,7 @@ def _override(values: Any, override: str) -> None:
         raise UserError(f"--set {override}: no such key; give section.key=value with a key of the config file")
     try:
         values[name] = yaml.safe_load(text)
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError) as error:
         raise UserError(f"--set {override}: the value is not valid YAML ({error}); put it in quotes") from None
 
 

@@ -48,7 +48,7 @@ def get(data_set: DataSet, root: Path, copies: list[Path]) -> None:
             _install(data_set, stage / "whole", root)
         finally:
             shutil.rmtree(stage, ignore_errors=True)
-        write_json(stamp, {"contents": contents})
+        _write_stamp(stamp, data_set, root, contents)
         for piece in pieces:
             if piece.downloaded:
                 piece.path.unlink()
@@ -75,15 +75,28 @@ def _present(data_set: DataSet, root: Path, stamp: Path) -> str:
     there = [root / part for part in data_set.parts if (root / part).exists()]
     if not there:
         return ""
-    if stamp.exists() and len(there) == len(data_set.parts):
-        return read_json(stamp, "note of what was counted", "remove it")["contents"]
+    noted = read_json(stamp, "note of what was counted", "remove it") if stamp.exists() else None
+    if isinstance(noted, dict) and noted.get("state") == _state(data_set, root):
+        return noted["contents"]
     try:
         contents = _count(data_set, root)
     except UserError as error:
         places = ", ".join(map(str, there))
-        raise UserError(f"{places}: in the way, and not whole ({error}); move it elsewhere") from None
-    write_json(stamp, {"contents": contents})
+        raise UserError(f"{places}: in the way, and not whole ({error}); move it elsewhere and try again") from None
+    _write_stamp(stamp, data_set, root, contents)
     return contents
+
+
+def _write_stamp(stamp: Path, data_set: DataSet, root: Path, contents: str) -> None:
+    """Notes what was counted, and of what, so that it need not be counted again while nothing is lost."""
+    write_json(stamp, {"contents": contents, "state": _state(data_set, root)})
+
+
+def _state(data_set: DataSet, root: Path) -> list[int]:
+    """Files and bytes of a data set."""
+    trees = [[place, *place.rglob("*")] for place in (root / part for part in data_set.parts)]
+    sizes = [path.stat().st_size for tree in trees for path in tree if path.is_file()]
+    return [len(sizes), sum(sizes)]
 
 
 # --- where to take it from ------------------------------------------------------------------------
@@ -239,7 +252,7 @@ def main() -> None:
         "--data",
         metavar="DIR",
         type=Path,
-        default=Path(os.environ.get("FAN_DATA", "datasets")),
+        default=Path(os.environ.get("FAN_DATA") or "datasets"),
         help="the folder under which data sets lie (default: $FAN_DATA, else datasets)",
     )
     parser.add_argument(

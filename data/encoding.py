@@ -6,6 +6,7 @@ import shutil
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
@@ -159,6 +160,13 @@ def _write(folder: Path, corpus: Corpus, recipe: TextRecipe, root: Path) -> None
         write_json(temporary / "corpus.json", {"classes": corpus.classes, "recipe": asdict(recipe)})
         if not folder.is_dir():  # Another process may have been faster; its entry is the same.
             temporary.rename(folder)
+    except BrokenProcessPool:
+        raise UserError(
+            f"{folder}: a process that reads documents was killed, as the system does where memory is short; "
+            "free some and give the same command again"
+        ) from None
+    except OSError as error:  # A full disk says no name.
+        raise OSError(error.errno, error.strerror or str(error), error.filename or str(folder)) from error
     finally:
         pool.shutdown(cancel_futures=True)
         shutil.rmtree(temporary, ignore_errors=True)
@@ -167,6 +175,8 @@ def _write(folder: Path, corpus: Corpus, recipe: TextRecipe, root: Path) -> None
 def _open(folder: Path) -> EncodedCorpus:
     remedy = "remove this cache folder, it is made anew"
     description = read_json(folder / "corpus.json", "cached corpus", remedy)
+    if not isinstance(description, dict) or "classes" not in description:
+        raise UserError(f"{folder}/corpus.json: cached corpus names no classes; {remedy}")
     vocabulary = read_text(folder / "vocabulary.txt", "cached vocabulary", remedy).split("\n")
 
     def split(name: str) -> EncodedDocuments:

@@ -35,17 +35,24 @@ DAMAGE = (
 
 @contextmanager
 def replaced_on_success(path: Path) -> Iterator[Path]:
-    """Yields a temporary path in the same folder, renamed to `path` if the block ends well, else removed."""
+    """Yields a temporary path in the same folder, renamed to `path` if the block ends well, else removed.
+
+    Raises:
+        OSError: bears the name of `path`, also where the disk is full, which the system says without a name.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=path.suffix)
-    os.close(handle)
-    temporary = Path(name)
     try:
-        yield temporary
-        temporary.chmod(0o644)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=path.suffix)
+        os.close(handle)
+        temporary = Path(name)
+        try:
+            yield temporary
+            temporary.chmod(0o644)
+            temporary.replace(path)
+        finally:
+            temporary.unlink(missing_ok=True)
+    except OSError as error:
+        raise OSError(error.errno, error.strerror or str(error), str(path)) from error
 
 
 def write_text(path: Path, text: str) -> None:
@@ -71,8 +78,10 @@ def read_text(path: Path, what: str, remedy: str) -> str:
         return path.read_text(encoding="utf-8")
     except FileNotFoundError:
         raise UserError(f"{path}: no such {what}; {remedy}") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"{path}: {what} cannot be read ({error})") from None
+    except UnicodeDecodeError as error:
+        raise UserError(f"{path}: {what} is no UTF-8 text ({error.reason} at byte {error.start}); {remedy}") from None
+    except OSError as error:
+        raise UserError(f"{path}: {what} cannot be read ({error.strerror}); {remedy}") from None
 
 
 def read_json(path: Path, what: str, remedy: str) -> Any:
@@ -87,7 +96,7 @@ def read_yaml(path: Path, what: str, remedy: str) -> Any:
     """Reads a YAML file; a malformed one gets a line with the place of the mistake."""
     try:
         return yaml.safe_load(read_text(path, what, remedy))
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError) as error:  # ValueError: of an impossible date, for one.
         raise UserError(f"{path}: {what} is not valid YAML ({error}); {remedy}") from None
 
 

@@ -95,7 +95,7 @@ def main() -> None:
         "--out",
         metavar="DIR",
         type=Path,
-        default=Path(os.environ.get("FAN_DATA", "datasets")) / "mini",
+        default=Path(os.environ.get("FAN_DATA") or "datasets") / "mini",
         help="folder to write to (default: $FAN_DATA/mini, else datasets/mini)",
     )
     parser.add_argument("--seed", type=int, default=0, help="the same seed writes the same bytes (default: 0)")

@@ -17,7 +17,8 @@ from data.records import Corpus, Document, Documents
 
 ARCHIVE = "20news-bydate.tar.gz"
 TRAIN, TEST = "20news-bydate-train", "20news-bydate-test"
-GET = "scripts/get_data.sh 20news"
+GET = "get it with: scripts/get_data.sh 20news --data {root}, or the miniature with: python -m data.mini --out {root}"
+REPORTED_GROUPS = 3
 
 # Posts of each group in the official data set: training, test.
 OFFICIAL = {
@@ -53,7 +54,7 @@ def files(root: Path) -> list[Path]:
         return sorted(path for split in (TRAIN, TEST) for path in (root / split).glob("*/*"))
     if (root / ARCHIVE).is_file():
         return [root / ARCHIVE]
-    raise UserError(f"{root}: holds neither {TRAIN}/ nor {ARCHIVE}; get the data set with: {GET} --data {root}")
+    raise UserError(f"{root}: holds neither {TRAIN}/ nor {ARCHIVE}; {GET.format(root=root)}")
 
 
 def read(root: Path, recipe: TextRecipe) -> Corpus:
@@ -113,7 +114,7 @@ def _posts_in_archive(archive: Path) -> Posts:
             while tar.fileobj.read(1 << 20):
                 pass  # The checksum of all the bytes stands at their end, behind what `tar` reads.
     except (tarfile.TarError, EOFError, OSError, zlib.error) as error:
-        raise UserError(f"{archive}: damaged archive ({error}); get it again with: {GET}") from None
+        raise UserError(f"{archive}: damaged archive ({error}); {GET.format(root=archive.parent)}") from None
     return posts
 
 
@@ -149,8 +150,9 @@ def _check_counts(root: Path, posts: Posts, expected: dict[str, int]) -> None:
         ]
         if total == expected[split] and not wrong:
             continue
-        detail = f" ({', '.join(wrong)})" if wrong else ""
+        more = ", …" if len(wrong) > REPORTED_GROUPS else ""
+        detail = f" ({', '.join(wrong[:REPORTED_GROUPS])}{more})" if wrong else ""
         raise UserError(
             f"{root}: {split} holds {total:,} documents where {expected[split]:,} are expected{detail}; "
-            f"get the data set again with: {GET} --data {root}"
+            f"{GET.format(root=root)}"
         )

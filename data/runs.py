@@ -26,6 +26,8 @@ from data.config import write_config
 from data.errors import UserError
 from data.files import read_json, read_text, write_json, write_text
 
+BEGIN_ANEW = "remove the run folder to begin anew"
+
 PACKAGES = ("numpy", "mxnet", "gluoncv", "tensorflow", "tensorflow-cpu", "keras", "nltk", "gensim")
 
 
@@ -61,9 +63,11 @@ class RunFolder:
         text = write_config(config)
         if not run.config_path.exists():
             write_text(run.config_path, text)
-        elif (kept := read_text(run.config_path, "config", "")) != text:
+        elif (kept := read_text(run.config_path, "config", BEGIN_ANEW)) != text:
             changed = _first_difference(kept, text)
-            raise UserError(f"{run.path}: holds a run of another config ({changed}); give another --runs folder")
+            raise UserError(
+                f"{run.path}: holds a run of another config ({changed}); give another --runs folder, or remove this one"
+            )
         return run
 
     @property
@@ -92,7 +96,7 @@ class RunFolder:
         if not self._log.exists():
             return []
         # What stands behind the last line end is a line that a crash cut short.
-        lines = read_text(self._log, "log", "").split("\n")[:-1][:first]
+        lines = read_text(self._log, "log", BEGIN_ANEW).split("\n")[:-1][:first]
         return [self._parsed(number, line) for number, line in enumerate(lines, start=1)]
 
     def keep_epochs(self, count: int) -> None:
@@ -100,8 +104,7 @@ class RunFolder:
         kept = self.epochs(count)
         if len(kept) < count:
             raise UserError(
-                f"{self._log}: holds {len(kept)} of the {count} epochs that the checkpoint has; "
-                "remove the run folder to begin anew"
+                f"{self._log}: holds {len(kept)} of the {count} epochs that the checkpoint has; {BEGIN_ANEW}"
             )
         write_text(self._log, "".join(json.dumps(line) + "\n" for line in kept))
 
@@ -129,15 +132,16 @@ class RunFolder:
 
     def record(self) -> dict[str, Any]:
         """The contents of `run.json`."""
-        return read_json(self._record, "run record", "run the train command first")
+        return read_json(self._record, "run record", "remove it if it is there and run the train command again")
 
     def _parsed(self, number: int, line: str) -> dict[str, Any]:
         try:
-            return json.loads(line)
+            values = json.loads(line)
         except json.JSONDecodeError as error:
-            raise UserError(
-                f"{self._log}: line {number} is not JSON ({error}); remove the run folder to begin anew"
-            ) from None
+            raise UserError(f"{self._log}: line {number} is not JSON ({error}); {BEGIN_ANEW}") from None
+        if not isinstance(values, dict) or "seconds" not in values:
+            raise UserError(f"{self._log}: line {number} does not hold an epoch's numbers; {BEGIN_ANEW}")
+        return values
 
     def _lock_until_exit(self) -> None:
         # The descriptor is kept open on purpose: the lock lives as long as the process, however that ends.

@@ -1,7 +1,8 @@
 """From a text to sentences of words with lexical categories, by NLTK."""
 
 import re
-from collections.abc import Iterator
+import warnings
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -23,6 +24,7 @@ LEXICON = "lexicon.tsv"
 
 # The perceptron looks two words ahead, so a sentence need not be tagged further than that beyond its cut.
 TAGGER_LOOKAHEAD = 2
+NLTK_DAMAGE = (LookupError, OSError, ValueError, AttributeError, TypeError)  # What NLTK raises on its own data.
 BLANK_LINES = re.compile(r"\n\s*\n")
 
 
@@ -55,12 +57,15 @@ class TextAnalyser:
         if local not in nltk.data.path:
             nltk.data.path.insert(0, local)
         try:
-            self._punkt = PunktTokenizer("english") if recipe.sentences == "punkt" else PunktSentenceTokenizer()
-            self._tag = PerceptronTagger().tag if recipe.tagger == "perceptron" else _lexicon(root / LEXICON).tag
-        except (LookupError, OSError, ValueError):
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # NLTK warns of what it refuses; the line below says that, too.
+                self._punkt = _trained_punkt() if recipe.sentences == "punkt" else PunktSentenceTokenizer()
+                self._tag = _perceptron() if recipe.tagger == "perceptron" else _lexicon(root / LEXICON).tag
+        except NLTK_DAMAGE:
             raise UserError(
                 f"{local}: NLTK's punkt_tab or averaged_perceptron_tagger_eng is missing, damaged, or may be written "
-                f"to by others, which NLTK refuses; get them with: scripts/get_data.sh nltk --data {root}"
+                "to by others, which NLTK refuses (chmod -R go-w mends that); get them with: "
+                f"scripts/get_data.sh nltk --data {root}"
             ) from None
 
     def analyse(self, text: str) -> list[list[Word]]:
@@ -92,9 +97,25 @@ def _category(tag: str | None) -> int:
     return CATEGORY_OF_TAG_PREFIX.get((tag or "")[:2], OTHER)
 
 
+def _trained_punkt() -> PunktTokenizer:
+    """NLTK's English sentence tokenizer. It also loads where its tables are empty, so one abbreviation is tried."""
+    punkt = PunktTokenizer("english")
+    if len(punkt.tokenize("Mr. Smith came.")) > 1:
+        raise LookupError("punkt_tab knows no abbreviation")
+    return punkt
+
+
+def _perceptron() -> Callable[[list[str]], list[tuple[str, str]]]:
+    """NLTK's tagger. It looks into its tables only when it tags, so a word that none of them holds is tried."""
+    tagger = PerceptronTagger()
+    if tagger.tag(["glorpily"]) != [("glorpily", "RB")]:
+        raise LookupError("the tagger does not know an adverb by its ending")
+    return tagger.tag
+
+
 def _lexicon(path: Path) -> UnigramTagger:
     """A tagger that gives each word of the file's `word<TAB>tag` lines its tag, and other words none."""
-    remedy = "write the miniature with: python -m data.mini"
+    remedy = f"write the miniature with: python -m data.mini --out {path.parent}"
     pairs = [line.split("\t") for line in read_text(path, "lexicon", remedy).splitlines()]
     for number, pair in enumerate(pairs, start=1):
         if len(pair) != 2:

@@ -18,7 +18,7 @@ from data.recipe import TextRecipe
 from data.records import Corpus, Document, Documents
 
 FOLDER = "yahoo_answers_csv"
-GET = "scripts/get_data.sh yahoo"
+GET = "get it with: scripts/get_data.sh yahoo --data {root}, or the miniature with: python -m data.mini --out {root}"
 REPORTED_ROWS = 5
 
 # Lines end at "\n" alone, as editors count them: the fields may hold "\r", which Python would take for one as well.
@@ -34,7 +34,7 @@ def files(root: Path) -> list[Path]:
     paths = [root / FOLDER / name for name in ("train.csv", "test.csv", "classes.txt")]
     for path in paths:
         if not path.is_file():
-            raise UserError(f"{path}: no such file; get the data set with: {GET} --data {root}")
+            raise UserError(f"{path}: no such file; {GET.format(root=root)}")
     return paths
 
 
@@ -48,16 +48,15 @@ def read(root: Path, recipe: TextRecipe) -> Corpus:
         UserError: a file is absent, has malformed rows, or too few of them.
     """
     train_file, test_file, classes_file = files(root)
-    classes = tuple(read_text(classes_file, "list of classes", f"get it with: {GET}").split("\n"))
+    get = GET.format(root=root)
+    classes = tuple(read_text(classes_file, "list of classes", get).split("\n"))
     classes = tuple(name.strip() for name in classes if name.strip())
     if not classes:
-        raise UserError(f"{classes_file}: names no class; get it with: {GET}")
+        raise UserError(f"{classes_file}: names no class; {get}")
     train_labels = _labels(train_file, len(classes))
     test_labels = _labels(test_file, len(classes))
     if len(test_labels) != recipe.test_documents:
-        raise UserError(
-            f"{test_file}: {len(test_labels):,} rows where {recipe.test_documents:,} are expected; get it with: {GET}"
-        )
+        raise UserError(f"{test_file}: {len(test_labels):,} rows where {recipe.test_documents:,} are expected; {get}")
     drawn = _draw(train_labels, recipe, len(classes), train_file)
     return Corpus(
         classes,
@@ -79,7 +78,8 @@ def _draw(labels: np.ndarray, recipe: TextRecipe, classes: int, path: Path) -> n
         rows = np.flatnonzero(labels == label)
         if len(rows) < per_class:
             raise UserError(
-                f"{path}: class {label + 1} has {len(rows):,} rows, {per_class:,} are to be drawn; get it with: {GET}"
+                f"{path}: class {label + 1} has {len(rows):,} rows, {per_class:,} are to be drawn; "
+                f"{GET.format(root=path.parents[1])}"
             )
         drawn.append(generator.choice(rows, per_class, replace=False))
     return np.sort(np.concatenate(drawn))
@@ -99,7 +99,7 @@ def _labels(path: Path, classes: int) -> np.ndarray:
         shown = ", ".join(map(str, malformed[:REPORTED_ROWS])) + (", …" if len(malformed) > REPORTED_ROWS else "")
         raise UserError(
             f"{path}: {len(malformed)} malformed rows, ending at lines {shown}; each must hold a class from 1 to "
-            f"{classes}, title, question and answer, quoted; get it again with: {GET}"
+            f"{classes}, title, question and answer, quoted; {GET.format(root=path.parents[1])}"
         )
     return np.frombuffer(labels, np.uint8)
 

@@ -3,6 +3,10 @@
 # candidate on nine tenths of the 20 Newsgroups training posts and ranks them on the last tenth of each group. Neither
 # the test posts nor a FAN network is looked at. README, "How the text recipe was chosen", holds the outcome.
 set -euo pipefail
+if [[ ${1:-} == -* ]]; then
+  echo "usage: scripts/choose_text_recipe.sh [RUNS [EPOCHS]]   (default: runs/recipe 10)" >&2
+  exit 2
+fi
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 source scripts/environment.sh
 

@@ -13,7 +13,8 @@ from data.runs import RunFolder
 from scripts.metrics.trials import Difference, Summary, paired_difference, summarize
 from scripts.paper import Number, Row, Table
 
-RECORD_KEYS = ("commit", "versions", "device", "machine", "seconds", "finished")
+RECORD = {"commit": str, "versions": dict, "device": str, "machine": str, "seconds": (int, float), "finished": str}
+TRAIN_AGAIN = "remove the run folder and train again"
 
 
 @dataclass(frozen=True)
@@ -164,9 +165,15 @@ def _read_run(run: RunFolder, preset: str, dataset: str, variant: str, seed: int
     for name in sorted(needed):
         if type(metrics[name]) not in (int, float) or not math.isfinite(metrics[name]):
             raise UserError(f"{run.path}/metrics.json: {name} is {metrics[name]!r}, not a number; evaluate again")
-    if lacking := [key for key in RECORD_KEYS if key not in record]:
-        raise UserError(f"{run.path}/run.json: lacks {lacking[0]}; remove the run folder and train again")
-    config = read_yaml(run.config_path, "config of a run", "remove the run folder and train again")
+    for key, kind in RECORD.items():
+        if not isinstance(record, dict) or not isinstance(record.get(key), kind):
+            raise UserError(
+                f"{run.path}/run.json: its entry {key} is missing or damaged; remove it and run the train command again"
+            )
+    config = read_yaml(run.config_path, "config of a run", TRAIN_AGAIN)
+    identity = {"preset": preset, "dataset": dataset, "variant": variant}
+    if not isinstance(config, dict) or not identity.items() <= config.items():
+        raise UserError(f"{run.config_path}: not the config of {preset}/{dataset}/{variant}; {TRAIN_AGAIN}")
     return Run(preset, dataset, variant, seed, config, metrics, record)
 
 

@@ -1,5 +1,6 @@
 # shellcheck shell=bash disable=SC2034,SC2154  # variables come from, and go to, the scripts that source this
-# Sourced by table.sh and figure.sh: the options that both have, and how a command is shown and run.
+# Sourced by table.sh and figure.sh: the options that both have, and how a command is shown and run. Of get_data.sh's
+# use is from_root alone.
 #
 # They set about (what the script does) and product (table or figure), and define
 #   own_usage, remarks      print the lines of their own options, and what stands below all of them
@@ -59,6 +60,7 @@ parse_options() {
     shift 2
   done
   [[ $preset == paper || $preset == mini ]] || fail "--preset $preset: must be paper or mini"
+  [[ $gpus =~ ^([0-9]+(,[0-9]+)*)?$ ]] || fail "--gpus $gpus: must be numbers with commas between, as 0,1"
   [[ $preset == paper ]] || data="$data/mini"
 }
 

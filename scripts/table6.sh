@@ -12,7 +12,7 @@ variants=(hatt fan-unsup fan-sup)
 trials=5
 read_options "$@"
 
-if [[ $preset == mini && ! -e $data ]]; then
+if [[ $preset == mini && ! -e $data/lexicon.tsv ]]; then # the last piece that data.mini puts in its place
   run python -m data.mini --out "$data"
 fi
 

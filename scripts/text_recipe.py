@@ -19,7 +19,10 @@ def read_candidate(run: RunFolder) -> dict:
     """Config, record and log of one finished candidate."""
     run.require_finished()
     config = read_yaml(run.config_path, "config of a run", "train the candidate again")
-    return {"config": config, **run.record(), "epochs": run.epochs()}
+    epochs = run.epochs()
+    if not epochs or "held_out_accuracy" not in epochs[-1]:
+        raise UserError(f"{run.path}: was not trained with a hold-out; give the --runs of choose_text_recipe.sh")
+    return {"config": config, **run.record(), "epochs": epochs}
 
 
 def ranking(candidates: list[dict]) -> str:

@@ -125,4 +125,5 @@ def test_an_override_of_no_key_is_refused(path, override):
 def test_an_override_is_held_to_the_schema(path):
     assert refusal(path, ["sizes.words=many"]) == f"{path}: sizes.words is 'many'; it must be of type int"
     assert refusal(path, ["sizes=3"]) == f"{path}: section sizes must hold the keys words, rule, sorted"
-    assert refusal(path, ["name=[a"]).startswith("--set name=[a: the value is not valid YAML (")
+    for value in ("[a", "2024-13-45"):
+        assert refusal(path, [f"name={value}"]).startswith(f"--set name={value}: the value is not valid YAML (")

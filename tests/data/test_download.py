@@ -202,6 +202,14 @@ def test_data_set_that_is_there_is_left_alone_and_not_counted_again(tmp_path, of
     assert offline == []
 
 
+def test_data_set_that_lost_a_file_is_counted_again(tmp_path, offline):
+    archive = newsgroups(tmp_path / "20news-bydate.tar.gz")
+    get(NEWSGROUPS, tmp_path / "data", [archive])
+    next(path for path in (tmp_path / "data/20news-bydate-train").rglob("*") if path.is_file()).unlink()
+    with pytest.raises(UserError, match="in the way, and not whole .*1 posts where 2 are expected.*move it elsewhere"):
+        get(NEWSGROUPS, tmp_path / "data", [archive])
+
+
 def test_data_set_that_somebody_else_put_there_is_counted_once(tmp_path, offline, capsys):
     with tarfile.open(newsgroups(tmp_path / "a.tar.gz")) as tar:
         tar.extractall(tmp_path / "data")

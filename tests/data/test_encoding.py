@@ -1,7 +1,12 @@
 import os
+import re
 import shutil
 import signal
+import subprocess
+import sys
+import time
 from concurrent.futures import Future
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import replace
 from pathlib import Path
 
@@ -30,9 +35,7 @@ class InThisProcess:
     """Stands for the pool of worker processes, which take a second to start."""
 
     def __init__(self, workers, context, initializer, arguments):
-        handler = signal.getsignal(signal.SIGINT)
         initializer(*arguments)
-        signal.signal(signal.SIGINT, handler)
 
     def submit(self, function, *arguments) -> Future:
         future = Future()
@@ -45,6 +48,7 @@ class InThisProcess:
 
 @pytest.fixture(autouse=True)
 def _in_this_process(request, monkeypatch):
+    monkeypatch.setattr(analysis, "_end_with_the_caller", lambda: None)  # Of this process that is not its own.
     if "worker_processes" not in request.fixturenames:
         monkeypatch.setattr(analysis, "ProcessPoolExecutor", InThisProcess)
 
@@ -345,6 +349,35 @@ def test_an_absent_data_set_or_lexicon_leaves_no_cache(root, recipe, cache):
     assert not cache.exists()
 
 
+def test_a_cached_corpus_without_classes_is_refused(root, recipe, cache):
+    path = encode_corpus("20news", root, recipe, cache).folder / "corpus.json"
+    for content in ("{}", "[]"):
+        path.write_text(content)
+        with pytest.raises(UserError, match="corpus.json: cached corpus names no classes; remove this cache folder"):
+            encode_corpus("20news", root, recipe, cache)
+
+
+def test_a_full_disk_is_named_by_the_cache_and_leaves_nothing(root, recipe, cache, monkeypatch):
+    def submit(self, function, *arguments):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(InThisProcess, "submit", submit)
+    with pytest.raises(OSError) as error:
+        encode_corpus("20news", root, recipe, cache)
+    assert error.value.filename.startswith(f"{cache}/20news-")
+    assert list(cache.iterdir()) == []
+
+
+def test_a_killed_worker_is_one_line_and_leaves_no_cache(root, recipe, cache, monkeypatch):
+    def submit(self, function, *arguments):
+        raise BrokenProcessPool
+
+    monkeypatch.setattr(InThisProcess, "submit", submit)
+    with pytest.raises(UserError, match="a process that reads documents was killed"):
+        encode_corpus("20news", root, recipe, cache)
+    assert list(cache.iterdir()) == []
+
+
 # --- worker processes -------------------------------------------------------------------------------------------------
 
 
@@ -357,3 +390,35 @@ def test_however_many_workers_write_the_same(root, recipe, tmp_path_factory, mon
     monkeypatch.setattr(analysis, "ProcessPoolExecutor", InThisProcess)
     monkeypatch.setattr(analysis, "CHUNK", 64)
     assert_equal(two_workers, encode_corpus("20news", root, recipe, tmp_path_factory.mktemp("cache")))
+
+
+def test_a_worker_hears_no_interruption_and_ends_with_its_killed_caller(root):
+    code = """
+import sys, time
+from pathlib import Path
+from data.analysis import analysed_chunks, analyser_pool
+from data.recipe import TextRecipe
+from data.records import Document, Documents
+recipe = TextRecipe(1, 1, 0, 0.0, False, False, False, "punkt-untrained", "lexicon", 3, 4, 1)
+pool = analyser_pool(recipe, Path(sys.argv[1]))
+next(analysed_chunks(Documents(1, lambda: iter([Document("1", 0, "dog")])), recipe, pool, ""))
+print(*pool._processes, flush=True)
+time.sleep(60)
+"""
+    command = [sys.executable, "-c", code, str(root)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as caller:
+        status = Path("/proc") / caller.stdout.readline().strip() / "status"
+        blocked = int(re.search(r"SigBlk:\s*(\w+)", status.read_text())[1], 16)
+        assert blocked & 1 << signal.SIGINT - 1
+        caller.kill()
+    deadline = time.monotonic() + 10
+    while is_running(status) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not is_running(status)
+
+
+def is_running(status: Path) -> bool:
+    try:
+        return "State:\tZ" not in status.read_text()  # Z: ended, and nobody has asked how.
+    except OSError:
+        return False

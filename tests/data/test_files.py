@@ -40,6 +40,18 @@ def test_a_failed_write_keeps_the_old_file_and_leaves_nothing_else(tmp_path, err
     assert list(tmp_path.iterdir()) == [path]
 
 
+@pytest.mark.parametrize("error", [OSError(28, "No space left on device"), OSError(13, "Permission denied", ".a.x3f")])
+def test_what_the_system_refuses_bears_the_name_of_the_file(tmp_path, error):
+    path = tmp_path / "a.txt"
+    with pytest.raises(OSError) as raised, replaced_on_success(path):
+        raise error
+    assert (raised.value.errno, raised.value.strerror, raised.value.filename) == (*error.args[:2], str(path))
+    path.mkdir()
+    with pytest.raises(IsADirectoryError) as raised:
+        write_text(path, "")
+    assert raised.value.filename == str(path)
+
+
 def test_written_files_may_be_read_by_others(tmp_path):
     write_text(tmp_path / "a.txt", "")
     assert (tmp_path / "a.txt").stat().st_mode & 0o777 == 0o644
@@ -64,10 +76,10 @@ def test_a_missing_file_gets_one_line_with_the_remedy(tmp_path, read):
 
 def test_text_that_is_not_utf8_and_folders_are_refused(tmp_path):
     (tmp_path / "latin1").write_bytes(b"caf\xe9")
-    with pytest.raises(UserError, match="latin1: config cannot be read .*0xe9"):
-        read_text(tmp_path / "latin1", "config", "")
-    with pytest.raises(UserError, match="config cannot be read .*directory"):
-        read_text(tmp_path, "config", "")
+    with pytest.raises(UserError, match="latin1: config is no UTF-8 text .*at byte 3.*; write it$"):
+        read_text(tmp_path / "latin1", "config", "write it")
+    with pytest.raises(UserError, match=r"config cannot be read \(Is a directory\); write it$"):
+        read_text(tmp_path, "config", "write it")
 
 
 def test_malformed_json_and_yaml_name_the_place(tmp_path):

@@ -195,7 +195,8 @@ def test_a_stray_file_is_named_in_folder_and_archive(write_posts, recipe, tmp_pa
 def test_where_nothing_lies_the_command_that_gets_it_is_named(tmp_path, recipe):
     assert refusal(tmp_path, recipe) == (
         f"{tmp_path}: holds neither {TRAIN}/ nor {ARCHIVE}; "
-        f"get the data set with: scripts/get_data.sh 20news --data {tmp_path}"
+        f"get it with: scripts/get_data.sh 20news --data {tmp_path}, "
+        f"or the miniature with: python -m data.mini --out {tmp_path}"
     )
 
 
@@ -206,7 +207,8 @@ def test_a_missing_post_is_counted(write_posts, recipe, missing, split, count, e
     root = write_posts(**posts)
     assert refusal(root, recipe) == (
         f"{root}: {split} holds {count} documents where {expected} are expected; "
-        f"get the data set again with: scripts/get_data.sh 20news --data {root}"
+        f"get it with: scripts/get_data.sh 20news --data {root}, "
+        f"or the miniature with: python -m data.mini --out {root}"
     )
 
 
@@ -232,6 +234,11 @@ def test_of_the_official_data_set_the_short_groups_are_named(write_posts, recipe
     monkeypatch.setattr(newsgroups, "OFFICIAL", {"rec.autos": (2, 1), "sci.space": (2, 1)})
     root = write_posts(dict.fromkeys(posts, ""), TEST_POSTS)
     assert refusal(root, recipe).startswith(f"{root}: {TRAIN} {detail};")
+
+
+def test_of_many_short_groups_the_first_are_named(write_posts, recipe, monkeypatch):
+    monkeypatch.setattr(newsgroups, "OFFICIAL", dict.fromkeys(["a.a", "b.b", "c.c", "d.d"], (1, 1)))
+    assert "(a.a 0 of 1, b.b 0 of 1, c.c 0 of 1, …); get" in refusal(write_posts(POSTS, TEST_POSTS), recipe)
 
 
 def test_a_cut_or_garbled_archive_is_refused(tmp_path, recipe):

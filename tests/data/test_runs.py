@@ -44,7 +44,7 @@ def test_another_config_is_refused_and_the_first_difference_named(tmp_path):
         RunFolder.claim(tmp_path, replace(CONFIG, rate=0.25), 0)
     assert str(error.value) == (
         f"{tmp_path}/mini/20news/hatt/seed0: holds a run of another config (there: rate: 0.5, here: rate: 0.25); "
-        "give another --runs folder"
+        "give another --runs folder, or remove this one"
     )
 
 
@@ -129,6 +129,13 @@ def test_a_damaged_line_is_named_unless_it_is_dropped(run):
     assert run.epochs() == LINES[:1]
 
 
+@pytest.mark.parametrize("line", ["[1]", "null", "{}"])
+def test_a_line_that_is_no_epoch_is_named(run, line):
+    (run.path / "log.jsonl").write_text(f"{line}\n")
+    with pytest.raises(UserError, match="log.jsonl: line 1 does not hold an epoch's numbers; remove the run folder"):
+        run.epochs()
+
+
 def test_a_log_with_fewer_epochs_than_the_checkpoint_is_refused(run):
     run.log_epoch(LINES[0])
     with pytest.raises(
@@ -169,7 +176,7 @@ def test_the_record_of_a_finished_run_says_how_it_was_made(run):
 
 
 def test_a_damaged_record_gets_one_line(run):
-    with pytest.raises(UserError, match="run.json: no such run record; run the train command first"):
+    with pytest.raises(UserError, match="run.json: no such run record; .*run the train command again"):
         run.record()
     (run.path / "run.json").write_text(json.dumps({"device": "CPU"})[:-1])
     with pytest.raises(UserError, match="run.json: run record is not valid JSON"):

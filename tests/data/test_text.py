@@ -11,6 +11,7 @@ from data.errors import UserError
 from data.newsgroups import ARCHIVE
 from data.recipe import TextRecipe
 from data.text import CATEGORIES, TextAnalyser, Word
+from data.unpack import copy
 
 LEXICON = """\
 dog\tNN
@@ -121,9 +122,9 @@ def test_damaged_nltk_data_get_the_same_line(recipe, tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("content", "line"),
     [
-        (None, "no such lexicon; write the miniature with: python -m data.mini"),
-        ("dog\tNN\ncat\n", "line 2 is not word<TAB>tag; write the miniature with: python -m data.mini"),
-        ("", "holds no word; write the miniature with: python -m data.mini"),
+        (None, "no such lexicon"),
+        ("dog\tNN\ncat\n", "line 2 is not word<TAB>tag"),
+        ("", "holds no word"),
     ],
 )
 def test_a_missing_or_malformed_lexicon_is_refused(recipe, tmp_path, content, line):
@@ -132,7 +133,7 @@ def test_a_missing_or_malformed_lexicon_is_refused(recipe, tmp_path, content, li
         path.write_text(content)
     with pytest.raises(UserError) as error:
         TextAnalyser(recipe, tmp_path)
-    assert str(error.value) == f"{path}: {line}"
+    assert str(error.value) == f"{path}: {line}; write the miniature with: python -m data.mini --out {tmp_path}"
 
 
 # --- on real posts, with NLTK's own models ----------------------------------------------------------------------------
@@ -149,6 +150,33 @@ def posts(shared) -> list[str]:
 @pytest.fixture
 def real_recipe(recipe):
     return replace(recipe, sentences="punkt", tagger="perceptron")
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("tokenizers/punkt_tab/english/abbrev_types.txt", ""),
+        ("taggers/averaged_perceptron_tagger_eng/averaged_perceptron_tagger_eng.weights.json", "{}"),
+        ("taggers/averaged_perceptron_tagger_eng/averaged_perceptron_tagger_eng.weights.json", "null"),
+        ("taggers/averaged_perceptron_tagger_eng/averaged_perceptron_tagger_eng.classes.json", "[]"),
+    ],
+)
+def test_nltk_data_that_load_and_hold_nothing_are_refused(shared, tmp_path, monkeypatch, real_recipe, name, content):
+    monkeypatch.setattr(nltk.data, "path", [])
+    copy(shared / "nltk_data", tmp_path)
+    TextAnalyser(real_recipe, tmp_path)
+    (tmp_path / "nltk_data" / name).write_text(content)
+    with pytest.raises(UserError, match="missing, damaged, or may be written to by others"):
+        TextAnalyser(real_recipe, tmp_path)
+
+
+def test_nltk_data_that_others_may_write_to_get_one_line(shared, tmp_path, monkeypatch, real_recipe, recwarn):
+    monkeypatch.setattr(nltk.data, "path", [])
+    copy(shared / "nltk_data", tmp_path)
+    (tmp_path / "nltk_data").chmod(0o775)
+    with pytest.raises(UserError, match=r"which NLTK refuses \(chmod -R go-w mends that\)"):
+        TextAnalyser(real_recipe, tmp_path)
+    assert not recwarn.list
 
 
 def analysed(posts: list[str], root: Path, recipe: TextRecipe) -> list[list[list[Word]]]:

@@ -141,6 +141,12 @@ def test_the_test_set_is_all_of_its_file(many, recipe):
     assert [document.text for document in yahoo.read(many, recipe).test] == ["a\n\nb\n\nc", "d\n\ne\n\nf"]
 
 
+def get(root) -> str:
+    return (
+        f"get it with: scripts/get_data.sh yahoo --data {root}, or the miniature with: python -m data.mini --out {root}"
+    )
+
+
 # --- refusals -------------------------------------------------------------------------------------------------------
 
 
@@ -149,9 +155,7 @@ def test_a_missing_file_is_named_with_the_command_that_gets_it(write, recipe, na
     root = write(ROWS)
     path = root / yahoo.FOLDER / name
     path.unlink()
-    assert refusal(root, recipe) == (
-        f"{path}: no such file; get the data set with: scripts/get_data.sh yahoo --data {root}"
-    )
+    assert refusal(root, recipe) == (f"{path}: no such file; {get(root)}")
 
 
 @pytest.mark.parametrize(
@@ -173,7 +177,7 @@ def test_a_malformed_row_is_reported_with_its_line(write, recipe, row):
     root = write([*ROWS[:2], row, *ROWS[2:]])
     assert refusal(root, recipe) == (
         f"{root}/{yahoo.FOLDER}/train.csv: 1 malformed rows, ending at lines 3; each must hold a class from 1 to 2, "
-        "title, question and answer, quoted; get it again with: scripts/get_data.sh yahoo"
+        f"title, question and answer, quoted; {get(root)}"
     )
 
 
@@ -203,17 +207,14 @@ def test_malformed_test_rows_are_reported(write, recipe):
 
 def test_too_few_test_rows_are_counted(write, recipe):
     root = write(ROWS, ROWS[:1])
-    assert refusal(root, recipe) == (
-        f"{root}/{yahoo.FOLDER}/test.csv: 1 rows where 2 are expected; get it with: scripts/get_data.sh yahoo"
-    )
+    assert refusal(root, recipe) == (f"{root}/{yahoo.FOLDER}/test.csv: 1 rows where 2 are expected; {get(root)}")
 
 
 @pytest.mark.parametrize(("train", "label", "rows"), [(ROWS[:3], 2, 1), ([], 1, 0)])
 def test_too_few_rows_of_a_class_are_counted(write, recipe, train, label, rows):
     root = write(train)
     assert refusal(root, recipe) == (
-        f"{root}/{yahoo.FOLDER}/train.csv: class {label} has {rows} rows, 2 are to be drawn; "
-        "get it with: scripts/get_data.sh yahoo"
+        f"{root}/{yahoo.FOLDER}/train.csv: class {label} has {rows} rows, 2 are to be drawn; {get(root)}"
     )
 
 
@@ -224,9 +225,8 @@ def test_a_draw_that_classes_cannot_share_is_refused(write, recipe):
 
 
 def test_a_list_of_no_classes_is_refused(write, recipe):
-    assert refusal(write(ROWS, classes="\n"), recipe).endswith(
-        "classes.txt: names no class; get it with: scripts/get_data.sh yahoo"
-    )
+    root = write(ROWS, classes="\n")
+    assert refusal(root, recipe).endswith(f"classes.txt: names no class; {get(root)}")
 
 
 def test_memory_does_not_grow_with_the_file(write, recipe):

@@ -198,9 +198,17 @@ def test_a_table_of_two_metrics_and_numbers_without_deviation(report, make_run, 
         ("metrics.json", "[]", "metrics file must hold names and numbers"),
         ("metrics.json", '{"accuracy": "high"}', "accuracy is 'high', not a number"),
         ("metrics.json", '{"accuracy": NaN}', "accuracy is nan, not a number"),
-        ("run.json", '{"commit": "c0ffee"}', "run.json: lacks versions"),
+        ("run.json", '{"commit": "c0ffee"}', "run.json: its entry versions is missing or damaged"),
+        ("run.json", "null", "run.json: its entry commit is missing or damaged"),
+        (
+            "run.json",
+            '{"commit": "", "versions": {}, "device": "", "machine": "", "seconds": "long"}',
+            "run.json: its entry seconds is missing or damaged",
+        ),
         ("run.json", "", "run record is not valid JSON"),
         ("config.yaml", "a: [", "config of a run is not valid YAML"),
+        ("config.yaml", "", "config.yaml: not the config of paper/20news/hatt"),
+        ("config.yaml", "{preset: paper, dataset: 20news, variant: fan-sup}", "not the config of paper/20news/hatt"),
     ],
 )
 def test_a_damaged_file_of_a_run_is_named(report, make_run, file, content, message):

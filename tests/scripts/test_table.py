@@ -99,6 +99,8 @@ def test_the_miniature_is_written_when_it_is_not_there_and_one_seed_is_run(tmp_p
     assert len(trainings(commands)) == 4
     assert all(command[-1] == f"{tmp_path}/mini" for command in commands if command[2] == "language.predict")
     (tmp_path / "mini").mkdir()
+    assert dry_run("table8", "--preset", "mini", "--data", str(tmp_path)) == commands
+    (tmp_path / "mini/lexicon.tsv").touch()
     assert dry_run("table8", "--preset", "mini", "--data", str(tmp_path)) == commands[1:]
 
 
@@ -162,6 +164,7 @@ def test_without_an_environment_one_line_says_so(copy):
         (["--data", ""], "--data: lacks its value"),
         (["--preset", "big"], "--preset big: must be paper or mini"),
         (["--datasets", "20news,imdb"], "--datasets imdb: this table has 20news yahoo-mini yahoo-half"),
+        (["--gpus", "all"], "--gpus all: must be numbers with commas between, as 0,1"),
         (["--sedes", "0"], "--sedes: no such option; scripts/table6.sh --help lists them"),
         (["extra"], "extra: no such option"),
     ],

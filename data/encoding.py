@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
+from types import ModuleType
 from typing import IO
 
 import numpy as np
@@ -67,6 +68,11 @@ class EncodedCorpus:
     test: EncodedDocuments
 
 
+def reader_of(dataset: str) -> ModuleType:
+    """The module whose `files` and `read` give a data set: "20news", "yahoo-mini" or "yahoo-half"."""
+    return newsgroups if dataset == "20news" else yahoo
+
+
 def encode_corpus(dataset: str, root: Path, recipe: TextRecipe, cache: Path) -> EncodedCorpus:
     """Opens the encoded data set from `cache`, encoding it first where it is not there yet.
 
@@ -80,7 +86,7 @@ def encode_corpus(dataset: str, root: Path, recipe: TextRecipe, cache: Path) -> 
     Raises:
         UserError: the data set or NLTK's data are missing or damaged.
     """
-    reader = newsgroups if dataset == "20news" else yahoo
+    reader = reader_of(dataset)
     folder = cache / f"{dataset}-{_key(dataset, root, reader.files(root), recipe)}"
     if not folder.is_dir():
         TextAnalyser(recipe, root)  # Fails here, not in every worker, where NLTK's data are missing.

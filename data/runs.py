@@ -4,7 +4,7 @@ config.yaml     the complete config; another config is refused
 log.jsonl       one line an epoch
 tensorboard/    the same numbers for TensorBoard
 checkpoints/    what an interrupted run goes on from, and what predictions are made with
-run.json        command, commit, versions, device, machine, wall time; written when training has ended
+run.json        command, commit, versions, device, machine, seconds of training; written when training has ended
 predictions.npz, center_mass.npz    written by `predict`
 metrics.json    written by `scripts.evaluate`
 """

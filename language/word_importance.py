@@ -16,8 +16,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
 
-from data import newsgroups, yahoo
-from data.encoding import encode_texts
+from data.encoding import encode_texts, reader_of
 from data.errors import UserError, run_command
 from data.files import write_json
 from data.text import CATEGORIES, TextAnalyser
@@ -87,8 +86,7 @@ def find_texts(picks: list[Pick], data: Path, config: Config) -> list[str]:
     wanted = {pick.value for pick in picks if pick.kind == "document"}
     documents: dict[str, str] = {}
     if wanted:
-        reader = newsgroups if config.dataset == "20news" else yahoo
-        test = reader.read(data, config.text).test
+        test = reader_of(config.dataset).read(data, config.text).test
         documents = {document.id: document.text for document in test if document.id in wanted}
         for unknown in sorted(wanted - documents.keys()):
             example = next(iter(test)).id
@@ -104,7 +102,7 @@ def describe_sentence(trained: "TrainedRun", analyser: TextAnalyser, text: str, 
     Args:
         trained: the run.
         analyser: of the run's recipe, which cuts long sentences and documents.
-        text: the document or text that holds the sentence; the network sees no more than the sentence of it here.
+        text: the document or text that holds the sentence; what words weigh does not depend on its other sentences.
         pick: which sentence.
 
     Raises:

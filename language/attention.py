@@ -24,6 +24,33 @@ def masked_softmax(logits: tf.Tensor, mask: tf.Tensor | None) -> tf.Tensor:
     return tf.where(mask, weights, 0.0)
 
 
+def real_pairs(mask: tf.Tensor | None) -> tf.Tensor | None:
+    """Pairs [B, N, N] of real entities, from a mask [B, N]; None where all are real."""
+    return None if mask is None else mask[:, :, None] & mask[:, None, :]
+
+
+def pair_weights(keys: tf.Tensor, queries: tf.Tensor, mask: tf.Tensor | None) -> tf.Tensor:
+    """ω_mn = (W_K f_m) · (W_Q f_n) / √d_k (paper, eq. 4) of projected features [B, N, d_k]; 0 at masked pairs."""
+    weights = tf.matmul(keys, queries, transpose_b=True) / keys.shape[-1] ** 0.5  # [B, N, N]
+    return weights if mask is None else tf.where(real_pairs(mask), weights, 0.0)
+
+
+def focused_importance(weights: tf.Tensor, mask: tf.Tensor) -> tf.Tensor:
+    """Word importance factors β_i = Σ_j ω_ji^agg: how much all words of the sentence together attend to word i.
+
+    Each row of ω^agg sums to 1, so β sums to the number of words n of the sentence; FAN's descriptor of the sentence,
+    the mean over its words of W_agg F, is Σ_i (β_i / n) f_i, as that of the word attention is Σ_i a_it f_i.
+
+    Args:
+        weights: [B, N, N] pair weights W before any softmax.
+        mask: [B, N] bool.
+
+    Returns:
+        β [B, N], 0 at padding.
+    """
+    return tf.reduce_sum(masked_softmax(weights, real_pairs(mask)), axis=1)
+
+
 @keras.saving.register_keras_serializable("fan")
 class AttentionPooling(keras.layers.Layer):
     """Weighted sum of a sequence by the similarity of its elements to a learned context vector.
@@ -57,9 +84,12 @@ class AttentionPooling(keras.layers.Layer):
 
     def call(self, features: tf.Tensor, mask: tf.Tensor | None = None) -> tuple[tf.Tensor, tf.Tensor]:
         features = zero_padding(features, mask)
-        logits = tf.linalg.matvec(self.projection(features), self.context)  # [B, N]
-        weights = masked_softmax(logits, mask)  # [B, N]
+        weights = masked_softmax(self.similarity(features), mask)  # [B, N]
         return tf.einsum("bn,bnc->bc", weights, features), weights
+
+    def similarity(self, features: tf.Tensor) -> tf.Tensor:
+        """u_t · u of each element: [..., C] -> [...]."""
+        return tf.linalg.matvec(self.projection(features), self.context)
 
     def compute_mask(self, inputs, mask=None):
         return None, mask
@@ -102,12 +132,8 @@ class FocusedAttention(keras.layers.Layer):
 
     def call(self, features: tf.Tensor, mask: tf.Tensor | None = None) -> tuple[tf.Tensor, tf.Tensor]:
         features = zero_padding(features, mask)
-        weights = tf.matmul(self.key(features), self.query(features), transpose_b=True) / self.d_k**0.5  # [B, N, N]
-        pairs = None
-        if mask is not None:
-            pairs = mask[:, :, None] & mask[:, None, :]  # [B, N, N]
-            weights = tf.where(pairs, weights, 0.0)
-        return tf.matmul(masked_softmax(weights, pairs), features), weights
+        weights = pair_weights(self.key(features), self.query(features), mask)  # [B, N, N]
+        return tf.matmul(masked_softmax(weights, real_pairs(mask)), features), weights
 
     def compute_mask(self, inputs, mask=None):
         return mask, None

@@ -1,20 +1,23 @@
 """An LSTM over packed sequences, forward and gradient written out.
 
-Sequences are sorted by falling length and packed time-major: first the first elements of all of them, then the second
-elements of those that have one, and so on, P elements in all. Written out, the gradient of the weights is one matrix
-product over all time steps, and the loops stay small graphs, which compile in a second.
+The order of packed elements is that of `language.packing`. Written out, the gradient of the weights is one matrix
+product over all time steps, what a step saves for its gradient is read without being copied, and the loops stay small
+graphs, which compile in a second.
 """
 
 import tensorflow as tf
 
 
-def packed_lstm(inputs: tf.Tensor, recurrent_kernel: tf.Tensor, counts: tf.Tensor, reverse: bool) -> tf.Tensor:
+def packed_lstm(
+    inputs: tf.Tensor, index: tf.Tensor, recurrent_kernel: tf.Tensor, counts: tf.Tensor, reverse: bool
+) -> tf.Tensor:
     """Runs an LSTM over packed sequences (Hochreiter and Schmidhuber, 1997, with forget gates, as in Keras).
 
     Cost: one product [counts[t], U] x [U, 4U] a time step, three times that with the gradient.
 
     Args:
-        inputs: [P, 4U] what the elements add to the gates, bias included; input, forget, candidate, output.
+        inputs: [V, 4U] what V distinct elements add to the gates, bias included; input, forget, candidate, output.
+        index: [P] int32, which of them each packed element is.
         recurrent_kernel: [U, 4U].
         counts: [T] int32, how many sequences have an element at each time; falling.
         reverse: whether to run from the last element of each sequence to its first.
@@ -25,21 +28,29 @@ def packed_lstm(inputs: tf.Tensor, recurrent_kernel: tf.Tensor, counts: tf.Tenso
 
     @tf.custom_gradient
     def run(inputs: tf.Tensor, recurrent_kernel: tf.Tensor):
-        hidden, saved = _forward(inputs, recurrent_kernel, counts, reverse)
-        return hidden, lambda gradient: _backward(gradient, saved, recurrent_kernel, counts, reverse)
+        hidden, saved = _forward(inputs, index, recurrent_kernel, counts, reverse)
+
+        def gradients(d_hidden):
+            d_gates, d_kernel = _backward(d_hidden, saved, recurrent_kernel, counts, reverse)
+            return tf.math.unsorted_segment_sum(d_gates, index, tf.shape(inputs)[0]), d_kernel
+
+        return hidden, gradients
 
     return run(inputs, recurrent_kernel)
 
 
-def _forward(inputs: tf.Tensor, recurrent_kernel: tf.Tensor, counts: tf.Tensor, reverse: bool) -> tuple:
+def _forward(
+    inputs: tf.Tensor, index: tf.Tensor, recurrent_kernel: tf.Tensor, counts: tf.Tensor, reverse: bool
+) -> tuple[tf.Tensor, list[tf.TensorArray]]:
+    """Hidden states [P, U], and of each time step what its gradient needs."""
     steps, units = tf.size(counts), recurrent_kernel.shape[0]
     starts = tf.cumsum(counts, exclusive=True)
 
-    def step(index, hidden, carry, outputs):
-        time = steps - 1 - index if reverse else index
+    def step(number, hidden, carry, outputs):
+        time = steps - 1 - number if reverse else number
         count, start = counts[time], starts[time]
         previous, carry_before = _resize(hidden, count), _resize(carry, count)  # [count, U]
-        gates = inputs[start : start + count] + tf.matmul(previous, recurrent_kernel)  # [count, 4U]
+        gates = tf.gather(inputs, index[start : start + count]) + tf.matmul(previous, recurrent_kernel)  # [count, 4U]
         keep_in, forget, candidate, keep_out = tf.split(gates, 4, axis=1)
         keep_in, forget, keep_out = tf.sigmoid(keep_in), tf.sigmoid(forget), tf.sigmoid(keep_out)
         candidate = tf.tanh(candidate)
@@ -48,7 +59,7 @@ def _forward(inputs: tf.Tensor, recurrent_kernel: tf.Tensor, counts: tf.Tensor, 
         hidden = keep_out * squashed
         values = (hidden, previous, carry_before, squashed, keep_in, forget, candidate, keep_out)
         return (
-            index + 1,
+            number + 1,
             hidden,
             carry,
             tuple(array.write(time, value) for array, value in zip(outputs, values, strict=True)),
@@ -59,29 +70,30 @@ def _forward(inputs: tf.Tensor, recurrent_kernel: tf.Tensor, counts: tf.Tensor, 
         tf.TensorArray(inputs.dtype, steps, infer_shape=False, element_shape=[None, units]) for _ in range(8)
     )
     _, _, _, arrays = tf.while_loop(
-        lambda index, *_: index < steps,
+        lambda number, *_: number < steps,
         step,
         (0, nothing, nothing, arrays),
         shape_invariants=(tf.TensorShape([]), *[tf.TensorShape([None, units])] * 2, (None,) * 8),
     )
-    hidden, *saved = (array.concat() for array in arrays)  # [P, U] each
-    return hidden, saved
+    hidden, *saved = arrays
+    return hidden.concat(), saved
 
 
 def _backward(
-    gradient: tf.Tensor, saved: list[tf.Tensor], recurrent_kernel: tf.Tensor, counts: tf.Tensor, reverse: bool
+    gradient: tf.Tensor, saved: list[tf.TensorArray], recurrent_kernel: tf.Tensor, counts: tf.Tensor, reverse: bool
 ) -> tuple[tf.Tensor, tf.Tensor]:
-    """Gradients of `inputs` [P, 4U] and `recurrent_kernel` [U, 4U] from that of the hidden states [P, U]."""
+    """Gradients of the gates [P, 4U] and `recurrent_kernel` [U, 4U] from that of the hidden states [P, U]."""
     steps, units = tf.size(counts), recurrent_kernel.shape[0]
     starts = tf.cumsum(counts, exclusive=True)
     previous, *rest = saved
 
-    def step(index, d_hidden, d_carry, d_gates):
-        time = index if reverse else steps - 1 - index
+    def step(number, d_hidden, d_carry, d_gates):
+        time = number if reverse else steps - 1 - number
         count, start = counts[time], starts[time]
-        part = slice(start, start + count)
-        carry_before, squashed, keep_in, forget, candidate, keep_out = (value[part] for value in rest)  # [count, U]
-        d_hidden = _resize(d_hidden, count) + gradient[part]
+        carry_before, squashed, keep_in, forget, candidate, keep_out = (
+            array.read(time) for array in rest
+        )  # [count, U]
+        d_hidden = _resize(d_hidden, count) + gradient[start : start + count]
         d_carry = _resize(d_carry, count) + d_hidden * keep_out * (1 - squashed * squashed)
         d_step = tf.concat(
             [
@@ -93,18 +105,18 @@ def _backward(
             axis=1,
         )  # [count, 4U]
         d_hidden = tf.matmul(d_step, recurrent_kernel, transpose_b=True)
-        return index + 1, d_hidden, d_carry * forget, d_gates.write(time, d_step)
+        return number + 1, d_hidden, d_carry * forget, d_gates.write(time, d_step)
 
     nothing = tf.zeros([0, units], gradient.dtype)
     array = tf.TensorArray(gradient.dtype, steps, infer_shape=False, element_shape=[None, 4 * units])
     _, _, _, array = tf.while_loop(
-        lambda index, *_: index < steps,
+        lambda number, *_: number < steps,
         step,
         (0, nothing, nothing, array),
         shape_invariants=(tf.TensorShape([]), *[tf.TensorShape([None, units])] * 2, None),
     )
-    d_inputs = array.concat()  # [P, 4U]
-    return d_inputs, tf.matmul(previous, d_inputs, transpose_a=True)
+    d_gates = array.concat()  # [P, 4U]
+    return d_gates, tf.matmul(previous.concat(), d_gates, transpose_a=True)
 
 
 def _resize(state: tf.Tensor, count: tf.Tensor) -> tf.Tensor:

@@ -55,12 +55,13 @@ def make_predict_step(model: "HAN", config: Config) -> PredictStep:
     import tensorflow as tf
 
     from language.criterion import sentence_relations
+    from language.packed_han import quick_han
 
     shape = (None, config.text.max_sentences, config.text.max_words)
 
     @tf.function(input_signature=[tf.TensorSpec(shape, tf.int32), tf.TensorSpec(shape, tf.int32)])
     def predict_batch(words: tf.Tensor, categories: tf.Tensor) -> list[tf.Tensor]:
-        logits, attention = model(words)
+        logits, attention = quick_han(model, words)
         probabilities = tf.nn.softmax(logits)  # [B, classes]
         if attention.relations is None:
             return [probabilities]

@@ -116,6 +116,7 @@ def make_train_step(model: "HAN", optimizer: Any, config: Config) -> Step:
     import tensorflow as tf
 
     from language.criterion import criterion
+    from language.packed_han import quick_han
 
     shape = (None, config.text.max_sentences, config.text.max_words)
 
@@ -128,7 +129,7 @@ def make_train_step(model: "HAN", optimizer: Any, config: Config) -> Step:
     )
     def compiled(words: tf.Tensor, categories: tf.Tensor, labels: tf.Tensor) -> dict[str, tf.Tensor]:
         with tf.GradientTape() as tape:
-            logits, attention = model(words)
+            logits, attention = quick_han(model, words)
             losses = criterion(logits, attention, words, categories, labels, config.relation_loss)
         gradients = tape.gradient(losses.loss, model.trainable_variables)
         optimizer.apply_gradients(zip(gradients, model.trainable_variables, strict=True))

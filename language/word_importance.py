@@ -53,28 +53,9 @@ def word_importance(attention: "Attention") -> "tf.Tensor":
     """Importance [R, W] of the words of each sentence, 0 at padding: β with FAN, else HAN's a_it."""
     if attention.relations is None:
         return attention.words
+    from language.attention import focused_importance
+
     return focused_importance(attention.relations, attention.mask)
-
-
-def focused_importance(weights: "tf.Tensor", mask: "tf.Tensor") -> "tf.Tensor":
-    """Word importance factors β_i = Σ_j ω_ji^agg: how much all words of the sentence together attend to word i.
-
-    Each row of ω^agg sums to 1, so β sums to the number of words n of the sentence; FAN's descriptor of the sentence,
-    the mean over its words of W_agg F, is Σ_i (β_i / n) f_i, as that of the word attention is Σ_i a_it f_i.
-
-    Args:
-        weights: [R, W, W] pair weights W before any softmax.
-        mask: [R, W] bool, which slots hold a word.
-
-    Returns:
-        β [R, W], 0 at padding.
-    """
-    import tensorflow as tf
-
-    from language.attention import masked_softmax
-
-    pairs = mask[:, :, None] & mask[:, None, :]  # [R, W, W]
-    return tf.reduce_sum(masked_softmax(weights, pairs), axis=1)
 
 
 def find_texts(picks: list[Pick], data: Path, config: Config) -> list[str]:

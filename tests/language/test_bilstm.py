@@ -1,4 +1,4 @@
-"""The packed BiLSTM against Keras' own layer, its weights the same."""
+"""The bidirectional LSTM against Keras' own layer, its weights the same."""
 
 import keras
 import numpy as np
@@ -50,21 +50,6 @@ def test_what_stands_in_padded_slots_changes_no_bit():
     layer, features, mask = layer_and_inputs(LENGTHS["mixed"])
     changed = np.where(mask[..., None], features, 1e3).astype(np.float32)
     np.testing.assert_array_equal(layer(features, mask=tf.constant(mask)), layer(changed, mask=tf.constant(mask)))
-
-
-@pytest.mark.parametrize("name", [name for name in LENGTHS if LENGTHS[name]])
-def test_the_way_taken_on_a_gpu_gives_the_same_outputs(name, monkeypatch):
-    layer, features, mask = layer_and_inputs(LENGTHS[name])
-    on_cpu = layer(features, mask=tf.constant(mask))
-    monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind: ["a GPU"])
-    np.testing.assert_allclose(layer(features, mask=tf.constant(mask)), on_cpu, atol=1e-6)
-
-
-def test_padding_between_real_elements_is_an_error():
-    layer, features, mask = layer_and_inputs(LENGTHS["mixed"])
-    mask[0, 0] = False
-    with pytest.raises(tf.errors.InvalidArgumentError, match="padding stands between"):
-        layer(features, mask=tf.constant(mask))
 
 
 def test_the_layer_survives_saving_and_loading(tmp_path):

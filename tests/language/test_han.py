@@ -135,10 +135,3 @@ def test_saving_and_loading_keeps_every_bit(d_k, tmp_path):
     other.load_weights(tmp_path / "han.h5")
     for same in (loaded, other):
         np.testing.assert_array_equal(model(documents()[0])[0], same(documents()[0])[0])
-
-
-def test_an_empty_sentence_between_others_is_an_error():
-    words, _ = documents()
-    words[0, 1] = 0
-    with pytest.raises(tf.errors.InvalidArgumentError, match="padding stands between"):
-        network(7)(words)

@@ -7,6 +7,7 @@ checkpoints/    what an interrupted run goes on from, and what predictions are m
 run.json        command, commit, versions, device, machine, seconds of training; written when training has ended
 predictions.npz, center_mass.npz    written by `predict`
 metrics.json    written by `scripts.evaluate`
+output.log      what a run said that had no terminal of its own, written by `scripts.jobs`
 """
 
 import fcntl

@@ -80,11 +80,16 @@ enter_environment() {
 
 # run COMMAND…: shows a command and runs it; one that fails ends the script with its exit code.
 run() {
+  show "$@"
+  [[ $dry_run == yes ]] || "$@"
+}
+
+# show COMMAND…: prints a command as it can be pasted.
+show() {
   local word shown=""
   for word in "$@"; do
     [[ $word =~ ^[[:alnum:]/._,-]+$ ]] || printf -v word '%q' "$word"
     shown+="$word "
   done
   echo "${shown% }"
-  [[ $dry_run == yes ]] || "$@"
 }

@@ -1,9 +1,11 @@
 # shellcheck shell=bash disable=SC2034,SC2154  # variables come from, and go to, the script that sources this
-# Sourced by the table scripts: their options, and how they announce their runs.
+# Sourced by the table scripts: their options, and how their runs are run.
 #
 # A table script sets about, datasets, variants and trials, and calls read_options "$@", which leaves what
 # options.sh says, and
 #   datasets, seeds     arrays to loop over
+# It calls write_miniature, then run_jobs with a function that lists its runs: for each, list_job and a show for
+# every command.
 
 # shellcheck source=scripts/options.sh
 source "$(dirname "${BASH_SOURCE[0]}")/options.sh"
@@ -13,6 +15,9 @@ own_usage() {
   cat <<END
   --seeds LIST      seeds to run, as 0,1,2 (default: $(default_seeds paper) at paper, $(default_seeds mini) at mini)
   --datasets LIST   only these of ${datasets[*]}, as a,b (default: all)
+  --jobs N          runs at a time, each with its part of the cores or of the GPUs (default: one a GPU; without
+                    GPUs one a core, as far as 3 GB of memory are free for each). The output of one at a time is
+                    seen as it comes; that of several goes to output.log in their folders
 END
 }
 
@@ -24,12 +29,13 @@ written where they are not there yet.
 END
 }
 
-seed_list="" dataset_list=""
+seed_list="" dataset_list="" jobs=""
 
 own_option() {
   case "$1" in
     --seeds) seed_list="$2" ;;
     --datasets) dataset_list="$2" ;;
+    --jobs) jobs="$2" ;;
     *) return 1 ;;
   esac
 }
@@ -38,8 +44,8 @@ read_options() {
   parse_options "$@"
   choose_seeds "${seed_list:-$(default_seeds "$preset")}"
   choose_datasets "$dataset_list"
+  [[ $jobs =~ ^([1-9][0-9]*)?$ ]] || fail "--jobs $jobs: must be a whole number, 1 or more"
   enter_environment
-  step=0 steps=$((${#datasets[@]} * ${#seeds[@]} * ${#variants[@]}))
 }
 
 # The paper's trials; one at the miniature preset, so that it is quick.
@@ -65,9 +71,22 @@ choose_datasets() {
   done
 }
 
-# announce WHAT: one line before each run of the loops. It goes to standard error, so that the standard output of
-# --dry-run is nothing but commands.
-announce() {
-  step=$((step + 1))
-  echo "[$step/$steps] $*" >&2
+write_miniature() {
+  if [[ $preset == mini && ! -e $data/lexicon.tsv ]]; then # the last piece that data.mini puts in its place
+    run python -m data.mini --out "$data"
+  fi
+}
+
+# list_job TITLE FOLDER CONFIG: begins a run in a list; its commands follow.
+list_job() {
+  printf '# %s\t%s\t%s\n' "$@"
+}
+
+# run_jobs LIST: runs what the function LIST lists, several runs at a time. A dry run shows the commands alone.
+run_jobs() {
+  if [[ $dry_run == yes ]]; then
+    "$1" | grep -v '^# '
+  else
+    "$1" | python -m scripts.jobs ${jobs:+--jobs "$jobs"} ${gpus:+--gpus "$gpus"}
+  fi
 }

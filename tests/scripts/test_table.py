@@ -3,15 +3,20 @@
 import os
 import shlex
 import shutil
+import signal
 import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
 
 SCRIPTS = Path(__file__).parents[2] / "scripts"
-STUB = """#!/usr/bin/env bash
+STUB = f"""#!/usr/bin/env bash
+[[ $2 != scripts.jobs ]] || exec {sys.executable} "$@"
 printf '%s\\n' "$(printf '%q ' "$@")" >> "$(dirname "$0")/calls"
-[[ "$*" != *"${FAIL_AT:-nowhere}"* ]] || exit 3
+[[ "$*" != *"${{WAIT_AT:-nowhere}}"* ]] || sleep 30
+[[ "$*" != *"${{FAIL_AT:-nowhere}}"* ]] || {{ echo "error: it fails" >&2; exit 3; }}
 """
 
 
@@ -30,12 +35,11 @@ def dry_run(table: str, *options: str, cwd: Path = SCRIPTS.parent, **environment
 
 @pytest.fixture
 def copy(tmp_path) -> Path:
-    """A root with a space in its path, the table scripts, and a Python that notes its arguments."""
+    """A root with a space in its path, what the table scripts need, and a Python that notes all but scripts.jobs."""
     root = tmp_path / "a copy"
     (root / ".venv/bin").mkdir(parents=True)
-    (root / "scripts").mkdir()
-    for name in ("options.sh", "table.sh", "table6.sh", "table8.sh", "environment.sh"):
-        shutil.copy(SCRIPTS / name, root / "scripts")
+    for folder in ("scripts", "data", "language/configs"):
+        shutil.copytree(SCRIPTS.parent / folder, root / folder, ignore=shutil.ignore_patterns("__pycache__"))
     (root / ".venv/bin/python").write_text(STUB)
     (root / ".venv/bin/python").chmod(0o755)
     return root
@@ -43,6 +47,15 @@ def copy(tmp_path) -> Path:
 
 def calls(root: Path) -> list[list[str]]:
     return [shlex.split(line) for line in (root / ".venv/bin/calls").read_text().splitlines()]
+
+
+def test_table_6_encodes_each_data_set_before_all_runs():
+    commands = dry_run("table6", "--datasets", "yahoo-mini,20news", "--runs", "/runs")
+    assert [" ".join(command) for command in commands[:2]] == [
+        f"python -m language.prepare language/configs/paper/{dataset}/hatt.yaml --data datasets --runs /runs"
+        for dataset in ("yahoo-mini", "20news")
+    ]
+    assert len([command for command in commands if command[2] == "language.prepare"]) == 2
 
 
 def test_table_6_trains_predicts_and_evaluates_each_run_and_then_reports():
@@ -86,10 +99,11 @@ def test_hatt_has_no_center_mass():
     assert evaluated and not [run for run in evaluated if "/hatt/" in run]
 
 
+@pytest.mark.parametrize("jobs", ["1", "2"])
 @pytest.mark.parametrize("table", ["table6", "table8"])
-def test_every_run_is_announced_with_its_number(table):
-    done = call(SCRIPTS / f"{table}.sh", "--dry-run", "--datasets", "20news", "--seeds", "0,2")
-    lines = done.stderr.splitlines()
+def test_every_run_is_announced_with_its_number(copy, table, jobs):
+    done = call(copy / f"scripts/{table}.sh", "--datasets", "20news", "--seeds", "0,2", "--jobs", jobs)
+    lines = [line for line in done.stderr.splitlines() if line.startswith("[") and "done in" not in line]
     assert lines[-1] == f"[{len(lines)}/{len(lines)}] 20news fan-sup seed 2"
 
 
@@ -113,23 +127,24 @@ def test_folders_are_meant_from_where_the_script_is_called(tmp_path):
 
 
 def test_the_data_option_is_stronger_than_the_environment():
-    assert dry_run("table8", "--data", "here", FAN_DATA="/there")[1][-1] == "here"
+    assert dry_run("table8", "--data", "here", FAN_DATA="/there")[2][-1] == "here"
 
 
 def test_gpus_are_handed_to_training_and_prediction():
-    commands = [command for command in dry_run("table6", "--gpus", "0,1") if command[2].startswith("language.")]
+    networks = ("language.train", "language.predict")
+    commands = [command for command in dry_run("table6", "--gpus", "0,1") if command[2] in networks]
     assert len(commands) == 2 * 45
     assert all(command[-2:] == ["--gpus", "0,1"] for command in commands)
 
 
 def test_a_dry_run_does_nothing(copy):
     assert call(copy / "scripts/table6.sh", "--dry-run", "--preset", "mini").returncode == 0
-    assert sorted(path.name for path in copy.iterdir()) == [".venv", "scripts"]
+    assert sorted(path.name for path in copy.iterdir()) == [".venv", "data", "language", "scripts"]
     assert not (copy / ".venv/bin/calls").exists()
 
 
 def test_what_is_run_is_what_a_dry_run_prints(copy, tmp_path):
-    options = ["--preset", "mini", "--seeds", "0,1", "--runs", "my runs"]
+    options = ["--preset", "mini", "--seeds", "0,1", "--runs", "my runs", "--jobs", "1"]
     printed = call(copy / "scripts/table6.sh", "--dry-run", *options, cwd=tmp_path).stdout
     done = call(copy / "scripts/table6.sh", *options, cwd=tmp_path)
     assert done.returncode == 0
@@ -137,14 +152,47 @@ def test_what_is_run_is_what_a_dry_run_prints(copy, tmp_path):
     assert [["python", *command] for command in calls(copy)] == [shlex.split(line) for line in printed.splitlines()]
 
 
-def test_a_failing_command_ends_the_script_with_its_exit_code(copy):
-    done = call(copy / "scripts/table8.sh", FAIL_AT="evaluate classification")
-    assert done.returncode == 3
-    assert [command[1] for command in calls(copy)] == [
-        "language.train",
-        "language.predict",
-        "scripts.evaluate",
+def test_runs_side_by_side_are_the_same_commands_and_what_they_wrote_is_in_their_folders(copy, tmp_path):
+    options = ["--seeds", "0,1", "--runs", "my runs"]
+    printed = call(copy / "scripts/table8.sh", "--dry-run", *options, cwd=tmp_path).stdout.splitlines()
+    done = call(copy / "scripts/table8.sh", "--jobs", "3", *options, cwd=tmp_path)
+    assert done.returncode == 0
+    assert done.stdout.splitlines() == [printed[0], printed[-1]]
+    assert sorted(["python", *command] for command in calls(copy)) == sorted(shlex.split(line) for line in printed)
+    assert (tmp_path / "my runs/paper/20news/fan-sup-different-word/seed0/output.log").read_text().splitlines() == [
+        line for line in printed if "different-word" in line and ("seed0" in line or "--seed 0" in line)
     ]
+
+
+def test_each_run_gets_its_own_gpu(copy):
+    assert call(copy / "scripts/table8.sh", "--gpus", "4,7", "--seeds", "0").returncode == 0
+    given = [command[-1] for command in calls(copy) if command[1] in ("language.train", "language.predict")]
+    assert len(given) == 8 and set(given) == {"4", "7"}
+
+
+@pytest.mark.parametrize("jobs", ["1", "2"])
+def test_a_failing_command_ends_the_script_with_its_exit_code(copy, jobs):
+    done = call(copy / "scripts/table8.sh", "--jobs", jobs, FAIL_AT="evaluate classification")
+    assert done.returncode == 3
+    assert "error: " in done.stderr and "it fails" in done.stderr and done.stderr.count("error: ") == 1
+    modules = [command[1] for command in calls(copy)]
+    assert modules[:2] == ["language.prepare", "language.train"] and len(modules) <= 1 + 3 * int(jobs)
+    assert "scripts.report" not in modules
+
+
+def test_ctrl_c_ends_the_script_with_what_it_runs(copy):
+    environment = os.environ | {"WAIT_AT": "language.train"}
+    options = {"env": environment, "stderr": subprocess.PIPE, "text": True, "start_new_session": True}
+    process = subprocess.Popen([copy / "scripts/table8.sh", "--jobs", "2"], stdout=subprocess.DEVNULL, **options)
+    end = time.monotonic() + 20
+    while not (copy / ".venv/bin/calls").exists() or len(calls(copy)) < 3:
+        assert time.monotonic() < end
+        time.sleep(0.05)
+    os.killpg(process.pid, signal.SIGINT)
+    _, errors = process.communicate(timeout=20)
+    assert process.returncode == 130
+    assert errors.splitlines()[-1] == "interrupted; the same command goes on from the last whole step"
+    assert [command[1] for command in calls(copy)] == ["language.prepare", "language.train", "language.train"]
 
 
 def test_without_an_environment_one_line_says_so(copy):
@@ -165,6 +213,8 @@ def test_without_an_environment_one_line_says_so(copy):
         (["--preset", "big"], "--preset big: must be paper or mini"),
         (["--datasets", "20news,imdb"], "--datasets imdb: this table has 20news yahoo-mini yahoo-half"),
         (["--gpus", "all"], "--gpus all: must be numbers with commas between, as 0,1"),
+        (["--jobs", "0"], "--jobs 0: must be a whole number, 1 or more"),
+        (["--jobs", "two"], "--jobs two: must be a whole number, 1 or more"),
         (["--sedes", "0"], "--sedes: no such option; scripts/table6.sh --help lists them"),
         (["extra"], "extra: no such option"),
     ],
@@ -180,6 +230,6 @@ def test_a_mistake_gets_one_line(options, message):
 def test_help_teaches_every_option(table):
     done = call(SCRIPTS / f"{table}.sh", "--help")
     assert done.returncode == 0 and done.stderr == ""
-    for option in ("--preset", "--seeds", "--datasets", "--data", "--runs", "--out", "--gpus", "--dry-run"):
+    for option in ("--preset", "--seeds", "--datasets", "--jobs", "--data", "--runs", "--out", "--gpus", "--dry-run"):
         assert f"\n  {option} " in done.stdout
     assert f"example: scripts/{table}.sh --preset mini" in done.stdout

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     import tensorflow as tf
 
     from language.checkpoint import TrainedRun
-    from language.han import HAN
+    from language.packed_han import Forward
 
 BATCH = 256
 
@@ -50,18 +50,17 @@ class Predictions(NamedTuple):
 PredictStep = Callable[[np.ndarray, np.ndarray], list["tf.Tensor"]]
 
 
-def make_predict_step(model: "HAN", config: Config) -> PredictStep:
+def make_predict_step(forward: "Forward", config: Config) -> PredictStep:
     """Compiles the prediction of a batch: words and categories [B, S, W] -> what `Predictions` holds, of the batch."""
     import tensorflow as tf
 
     from language.criterion import sentence_relations
-    from language.packed_han import quick_han
 
     shape = (None, config.text.max_sentences, config.text.max_words)
 
     @tf.function(input_signature=[tf.TensorSpec(shape, tf.int32), tf.TensorSpec(shape, tf.int32)])
     def predict_batch(words: tf.Tensor, categories: tf.Tensor) -> list[tf.Tensor]:
-        logits, attention = quick_han(model, words)
+        logits, attention = forward(words)
         probabilities = tf.nn.softmax(logits)  # [B, classes]
         if attention.relations is None:
             return [probabilities]
@@ -94,12 +93,13 @@ def predict_test_set(folder: Path, data: Path, cache: Path | None) -> None:
         print(f"{run.predictions}: is there already")
         return
     from language.checkpoint import TrainedRun
+    from language.packed_han import quickest_forward
 
     trained = TrainedRun(folder)
     corpus = encode_corpus(trained.config.dataset, data, trained.config.text, cache or run.runs / "cache")
     if (corpus.classes, corpus.vocabulary) != (trained.classes, trained.vocabulary):
         raise UserError(f"{data}: its documents are not those that {folder} was trained on; give its --data")
-    predictions = predict_documents(make_predict_step(trained.model, trained.config), corpus.test)
+    predictions = predict_documents(make_predict_step(quickest_forward(trained.model), trained.config), corpus.test)
     if predictions.center_mass is not None:
         write_arrays(run.center_mass, ids=corpus.test.ids, center_mass=predictions.center_mass)
     write_arrays(

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     import tensorflow as tf
 
     from language.han import HAN
+    from language.packed_han import Forward
 
 EXAMPLE = """\
 example, the supervised network of Table 6 on 20 Newsgroups:
@@ -46,6 +47,7 @@ def train(config: Config, corpus: EncodedCorpus, run: RunFolder, seed: int) -> N
     import tensorflow as tf
 
     from language.checkpoint import build_model, has_checkpoint, keep_inputs, require_same_inputs, restore
+    from language.packed_han import quickest_forward
 
     device = _device()
     print(f"{run.path}: training on {device}")
@@ -70,8 +72,9 @@ def train(config: Config, corpus: EncodedCorpus, run: RunFolder, seed: int) -> N
         model.embedding.set_weights([vectors])
     run.keep_epochs(int(epochs_done))
 
-    step = make_train_step(model, optimizer, config)
-    predict = make_predict_step(model, config)
+    forward = quickest_forward(model)
+    step = make_train_step(model, forward, optimizer, config)
+    predict = make_predict_step(forward, config)
     for epoch in range(int(epochs_done) + 1, config.training.epochs + 1):
         line = {"epoch": epoch, **train_epoch(step, corpus.train, config, seed, epoch)}
         if config.text.holdout:
@@ -111,12 +114,14 @@ def train_epoch(step: Step, documents: EncodedDocuments, config: Config, seed: i
     return _epoch_line(totals, config.relation_loss.weight, time.perf_counter() - start)
 
 
-def make_train_step(model: "HAN", optimizer: Any, config: Config) -> Step:
-    """Compiles one optimisation step: words [B, S, W], categories [B, S, W], labels [B] -> sums over the batch."""
+def make_train_step(model: "HAN", forward: "Forward", optimizer: Any, config: Config) -> Step:
+    """Compiles one optimisation step: words [B, S, W], categories [B, S, W], labels [B] -> sums over the batch.
+
+    `forward` is the model, or another way to compute the same from its weights.
+    """
     import tensorflow as tf
 
     from language.criterion import criterion
-    from language.packed_han import quick_han
 
     shape = (None, config.text.max_sentences, config.text.max_words)
 
@@ -129,7 +134,7 @@ def make_train_step(model: "HAN", optimizer: Any, config: Config) -> Step:
     )
     def compiled(words: tf.Tensor, categories: tf.Tensor, labels: tf.Tensor) -> dict[str, tf.Tensor]:
         with tf.GradientTape() as tape:
-            logits, attention = quick_han(model, words)
+            logits, attention = forward(words)
             losses = criterion(logits, attention, words, categories, labels, config.relation_loss)
         gradients = tape.gradient(losses.loss, model.trainable_variables)
         optimizer.apply_gradients(zip(gradients, model.trainable_variables, strict=True))

@@ -1,7 +1,7 @@
 """Measures training and preprocessing of documents side by side: `python -m scripts.bench_language`.
 
 Every ratio compares things measured alternately in one run, since a time alone says as much of the machine and its
-other work as of the code.
+other work as of the code. Networks, and ways to use the cores, take turns on the same batches.
 """
 
 import argparse
@@ -11,6 +11,7 @@ import statistics
 import tempfile
 import time
 from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -23,38 +24,135 @@ from data.errors import run_command
 from data.records import Document
 from data.text import TextAnalyser
 from language.config import Config
+from scripts.least_operations import least_operations
+from scripts.stock_han import stock_han
 
 CONFIGS = Path(__file__).parents[1] / "language" / "configs"
 STOCK = "stock Keras HAN"
-NETWORKS = ("hatt", "fan-unsup", "fan-sup", STOCK)
-COMPARISONS = (("hatt", STOCK), ("fan-sup", STOCK), ("fan-unsup", "hatt"), ("fan-sup", "fan-unsup"))
+PLAIN = "fan-sup, plain"  # HAN.call, which computes padding, too.
+NETWORKS = ("hatt", "fan-unsup", "fan-sup", PLAIN, STOCK)
+COMPARISONS = (
+    ("hatt", STOCK),
+    ("fan-sup", STOCK),
+    ("fan-sup", PLAIN),
+    ("fan-unsup", "hatt"),
+    ("fan-sup", "fan-unsup"),
+)
+PRODUCT = "matrix product"  # Of two square matrices, for the rate that the machine can do.
+PRODUCT_SIZE, PRODUCTS = 2048, 20
+
+Turn = Callable[[], None]
 
 
-def stock_han(config: Config, vocabulary_size: int, classes: int):
-    """HAN as Keras' own layers give it: TimeDistributed over all sentence slots, masks by `mask_zero`.
+def main() -> None:
+    """Command line of `python -m scripts.bench_language`."""
+    parser = argparse.ArgumentParser(
+        prog="python -m scripts.bench_language", description=__doc__.partition(":")[0] + "."
+    )
+    parser.add_argument("--preset", choices=["paper", "mini"], default="paper", help="sizes (default: paper)")
+    parser.add_argument("--data", type=Path, default=Path(os.environ.get("FAN_DATA") or "datasets"), help="data folder")
+    parser.add_argument("--cache", type=Path, default=Path("runs/cache"), help="encoded data (default: runs/cache)")
+    parser.add_argument("--rounds", type=int, default=5, help="turns each network takes (default: 5)")
+    parser.add_argument("--batches", type=int, default=4, help="batches a turn (default: 4)")
+    parser.add_argument("--documents", type=int, default=400, help="documents for the nltk loop (default: 400)")
+    arguments = parser.parse_args()
+    config = read_config(Config, CONFIGS / arguments.preset / "20news" / "hatt.yaml")
+    corpus = encode_corpus(config.dataset, arguments.data, config.text, arguments.cache)
 
-    Attention pooling is a dense layer and Keras' softmax with a mask.
+    cores = os.cpu_count() or 1
+    together, apart = f"1 process x {cores} threads", f"{cores} processes x 1 thread"
+    layouts = {together: (1, cores), apart: (cores, 1)}
+    workload = (config, arguments.data, arguments.cache, arguments.batches)
+    speeds = measure_in_turns(layouts, workload, arguments.rounds)
+    floors = {network: _floor(network, config, corpus, arguments.batches) for network in NETWORKS}
+    peaks = {network: peak_memory(network, workload) for network in NETWORKS}
+
+    for layout in layouts:
+        print(f"\n{layout}, batches of {config.training.batch_size}: median of {arguments.rounds} turns (spread)")
+        rate = statistics.median(speeds[layout][PRODUCT])
+        print(f"  {PRODUCT:16} {rate / 1e9:6.0f} GFLOP/s")
+        for network in NETWORKS:
+            values = speeds[layout][network]
+            of_floor = rate / floors[network] / statistics.median(values)
+            print(f"  {network:16} {_median_and_spread(values, 0):18} documents/s, {of_floor:.2f} times its floor")
+        for network, base in COMPARISONS:
+            _print_ratio(network, speeds[layout][network], base, speeds[layout][base])
+    print("\nfloor: the products of a step on real words, at the rate of a large matrix product; and peak memory")
+    for network in NETWORKS:
+        print(f"  {network:16} {floors[network] / 1e6:6.0f} MFLOP a document {peaks[network]:7.0f} MiB")
+    print(f"  fan-sup : hatt = {floors['fan-sup'] / floors['hatt']:.2f} in operations\n")
+    for network in NETWORKS:
+        _print_ratio(f"{network}, {apart}", speeds[apart][network], together, speeds[together][network])
+
+    if config.text.tagger == "perceptron":
+        ours, loop = preprocessing_speeds(config, arguments.data, arguments.documents)
+        print(f"\npreprocessing: {ours:.0f} documents/s on {cores} cores, {loop:.0f} by a loop over nltk.pos_tag")
+        print(f"  ours : loop = {ours / loop:.2f}")
+
+
+def measure_in_turns(
+    layouts: dict[str, tuple[int, int]], workload: tuple[Config, Path, Path, int], rounds: int
+) -> dict[str, dict[str, list[float]]]:
+    """Speeds [rounds] by layout, of every network in documents a second and of matrix products in FLOP a second.
+
+    Args:
+        layouts: number of processes and threads of each; the processes of a layout do the same at the same time, and
+            their speeds are added.
+        workload: config, data folder, cache and batches a turn.
+        rounds: turns that each network takes in each layout.
     """
-    import keras
+    workers = {
+        layout: [
+            ProcessPoolExecutor(1, get_context("spawn"), _start_worker, (threads, *workload)) for _ in range(processes)
+        ]
+        for layout, (processes, threads) in layouts.items()
+    }
+    names = (PRODUCT, *NETWORKS)
+    speeds: dict[str, dict[str, list[float]]] = {layout: {name: [] for name in names} for layout in layouts}
+    for number in range(rounds + 1):  # The first round compiles and is not counted.
+        for name in names:
+            for layout, processes in workers.items():
+                turns = [process.submit(_timed_turn, name) for process in processes]
+                speed = sum(turn.result() for turn in turns)
+                if number:
+                    speeds[layout][name].append(speed)
+    for processes in workers.values():
+        for process in processes:
+            process.shutdown()
+    return speeds
+
+
+_worker: dict[str, tuple[Turn, float]] = {}  # Of a worker process: each name's turn and what it works off.
+
+
+def _start_worker(threads: int, config: Config, data: Path, cache: Path, batches: int) -> None:
     import tensorflow as tf
 
-    sizes, layers = config.model, keras.layers
+    tf.config.threading.set_intra_op_parallelism_threads(threads)
+    tf.config.threading.set_inter_op_parallelism_threads(threads)
+    corpus = encode_corpus(config.dataset, data, config.text, cache)
+    rows = _batches(config, corpus, batches)
+    square = tf.random.normal([PRODUCT_SIZE, PRODUCT_SIZE])
+    _worker[PRODUCT] = (
+        (lambda: [tf.matmul(square, square) for _ in range(PRODUCTS)][-1].numpy().sum()),
+        (PRODUCTS * 2.0 * PRODUCT_SIZE**3),
+    )
+    for network in NETWORKS:
+        step = make_step(network, config, corpus)
+        _worker[network] = (lambda step=step: [step(batch) for batch in rows]), float(sum(map(len, rows)))
 
-    def pooled(sequence, mask):
-        hidden = layers.Dense(sizes.attention_size, activation="tanh")(sequence)
-        logits = layers.Flatten()(layers.Dense(1, use_bias=False)(hidden))
-        return layers.Dot(1)([layers.Softmax()(logits, mask=mask), sequence])
 
-    words = keras.Input((config.text.max_words,), dtype="int32")
-    embedded = layers.Embedding(vocabulary_size, sizes.embedding_size, mask_zero=True)(words)
-    encoded = layers.Bidirectional(layers.LSTM(sizes.lstm_units, return_sequences=True))(embedded)
-    sentence_encoder = keras.Model(words, pooled(encoded, tf.not_equal(words, 0)))
+def _timed_turn(name: str) -> float:
+    turn, work = _worker[name]
+    start = time.perf_counter()
+    turn()
+    return work / (time.perf_counter() - start)
 
-    document = keras.Input((config.text.max_sentences, config.text.max_words), dtype="int32")
-    in_use = tf.reduce_any(tf.not_equal(document, 0), axis=-1)
-    sentences = layers.TimeDistributed(sentence_encoder)(document)
-    encoded = layers.Bidirectional(layers.LSTM(sizes.lstm_units, return_sequences=True))(sentences, mask=in_use)
-    return keras.Model(document, layers.Dense(classes)(pooled(encoded, in_use)))
+
+def _batches(config: Config, corpus: EncodedCorpus, batches: int) -> list[np.ndarray]:
+    size = min(config.training.batch_size, len(corpus.train))
+    order = np.random.default_rng(0).permutation(len(corpus.train))
+    return [np.take(order, range(n * size, (n + 1) * size), mode="wrap") for n in range(batches)]
 
 
 def make_step(network: str, config: Config, corpus: EncodedCorpus) -> Callable[[np.ndarray], None]:
@@ -63,6 +161,7 @@ def make_step(network: str, config: Config, corpus: EncodedCorpus) -> Callable[[
     import tensorflow as tf
 
     from language.checkpoint import build_model
+    from language.packed_han import quickest_forward
     from language.train import make_train_step
 
     documents = corpus.train
@@ -73,10 +172,10 @@ def make_step(network: str, config: Config, corpus: EncodedCorpus) -> Callable[[
         model.compile(optimizer, tf.keras.losses.SparseCategoricalCrossentropy(from_logits=True))
         return lambda rows: model.train_on_batch(documents.words[rows].astype(np.int32), documents.labels[rows])
 
-    config = read_config(Config, CONFIGS / config.preset / config.dataset / f"{network}.yaml")
+    config = _config_of(network, config)
     model = build_model(config, len(corpus.vocabulary), len(corpus.classes))
     optimizer.build(model.trainable_variables)
-    step = make_train_step(model, optimizer, config)
+    step = make_train_step(model, model if network == PLAIN else quickest_forward(model), optimizer, config)
 
     def run(rows: np.ndarray) -> None:
         float(step(documents.words[rows], documents.categories[rows], documents.labels[rows])["correct"])
@@ -84,37 +183,31 @@ def make_step(network: str, config: Config, corpus: EncodedCorpus) -> Callable[[
     return run
 
 
-def training_speeds(config: Config, corpus: EncodedCorpus, rounds: int, batches: int) -> dict[str, list[float]]:
-    """Documents a second of each network, [rounds] each, the networks taking turns on the same batches."""
-    size = min(config.training.batch_size, len(corpus.train))
-    order = np.random.default_rng(0).permutation(len(corpus.train))
-    rows = [np.take(order, range(n * size, (n + 1) * size), mode="wrap") for n in range(batches)]
-    steps = {network: make_step(network, config, corpus) for network in NETWORKS}
-    speeds: dict[str, list[float]] = {network: [] for network in NETWORKS}
-    for step in steps.values():
-        step(rows[0])  # Compiles.
-    for _ in range(rounds):
-        for network, step in steps.items():
-            start = time.perf_counter()
-            for batch in rows:
-                step(batch)
-            speeds[network].append(batches * size / (time.perf_counter() - start))
-    return speeds
+def _config_of(network: str, config: Config) -> Config:
+    variant = {PLAIN: "fan-sup", STOCK: "hatt"}.get(network, network)
+    return read_config(Config, CONFIGS / config.preset / config.dataset / f"{variant}.yaml")
+
+
+def _floor(network: str, config: Config, corpus: EncodedCorpus, batches: int) -> float:
+    """Least operations a document, over the batches that are measured."""
+    model = _config_of(network, config).model
+    rows = _batches(config, corpus, batches)
+    operations = sum(least_operations(corpus.train.words[batch], model, len(corpus.classes)) for batch in rows)
+    return operations / sum(map(len, rows))
+
+
+def peak_memory(network: str, workload: tuple[Config, Path, Path, int]) -> float:
+    """Peak resident memory in MiB of a process of its own that trains ten batches."""
+    with get_context("spawn").Pool(1) as pool:
+        return pool.apply(_peak_of_ten_steps, (network, *workload[:3]))
 
 
 def _peak_of_ten_steps(network: str, config: Config, data: Path, cache: Path) -> float:
     corpus = encode_corpus(config.dataset, data, config.text, cache)
     step = make_step(network, config, corpus)
-    order = np.random.default_rng(0).permutation(len(corpus.train))
-    for start in range(10):
-        step(np.take(order, range(start, start + config.training.batch_size), mode="wrap"))
+    for rows in _batches(config, corpus, 10):
+        step(rows)
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10
-
-
-def peak_memory(network: str, config: Config, data: Path, cache: Path) -> float:
-    """Peak resident memory in MiB of a process of its own that trains ten batches."""
-    with get_context("spawn").Pool(1) as pool:
-        return pool.apply(_peak_of_ten_steps, (network, config, data, cache))
 
 
 def preprocessing_speeds(config: Config, data: Path, count: int) -> tuple[float, float]:
@@ -136,38 +229,13 @@ def preprocessing_speeds(config: Config, data: Path, count: int) -> tuple[float,
     return ours, loop
 
 
-def main() -> None:
-    """Command line of `python -m scripts.bench_language`."""
-    parser = argparse.ArgumentParser(
-        prog="python -m scripts.bench_language", description=__doc__.partition(":")[0] + "."
-    )
-    parser.add_argument("--preset", choices=["paper", "mini"], default="paper", help="sizes (default: paper)")
-    parser.add_argument("--data", type=Path, default=Path(os.environ.get("FAN_DATA") or "datasets"), help="data folder")
-    parser.add_argument("--cache", type=Path, default=Path("runs/cache"), help="encoded data (default: runs/cache)")
-    parser.add_argument("--rounds", type=int, default=5, help="turns each network takes (default: 5)")
-    parser.add_argument("--batches", type=int, default=4, help="batches a turn (default: 4)")
-    parser.add_argument("--documents", type=int, default=400, help="documents for the nltk loop (default: 400)")
-    arguments = parser.parse_args()
-    config = read_config(Config, CONFIGS / arguments.preset / "20news" / "hatt.yaml")
-    corpus = encode_corpus(config.dataset, arguments.data, config.text, arguments.cache)
+def _print_ratio(name: str, speeds: list[float], other: str, base: list[float]) -> None:
+    ratios = [one / two for one, two in zip(speeds, base, strict=True)]
+    print(f"  {name} : {other} = {_median_and_spread(ratios, 2)}")
 
-    peaks = {network: peak_memory(network, config, arguments.data, arguments.cache) for network in NETWORKS}
-    speeds = training_speeds(config, corpus, arguments.rounds, arguments.batches)
-    print(
-        f"\ntraining, batches of {config.training.batch_size}: median of {arguments.rounds} turns (lowest to highest)"
-    )
-    for network, values in speeds.items():
-        spread = f"({min(values):.0f} to {max(values):.0f})"
-        print(f"  {network:16} {statistics.median(values):6.0f} documents/s {spread:16} peak {peaks[network]:5.0f} MiB")
-    for network, base in COMPARISONS:
-        ratios = [one / other for one, other in zip(speeds[network], speeds[base], strict=True)]
-        print(f"  {network} : {base} = {statistics.median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f})")
-    if config.text.tagger == "perceptron":
-        ours, loop = preprocessing_speeds(config, arguments.data, arguments.documents)
-        print(
-            f"\npreprocessing: {ours:.0f} documents/s on {os.cpu_count()} cores, {loop:.0f} by a loop over nltk.pos_tag"
-        )
-        print(f"  ours : loop = {ours / loop:.2f}")
+
+def _median_and_spread(values: list[float], digits: int) -> str:
+    return f"{statistics.median(values):.{digits}f} ({min(values):.{digits}f} to {max(values):.{digits}f})"
 
 
 if __name__ == "__main__":

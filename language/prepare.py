@@ -41,8 +41,9 @@ def main() -> None:
         help="folder of the data sets (default: $FAN_DATA, else datasets)",
     )
     parser.add_argument("--runs", type=Path, default=Path("runs"), help="their cache/ is filled (default: runs)")
+    parser.add_argument("--set", action="append", metavar="SECTION.KEY=VALUE", help="replaces a value of the config")
     options = parser.parse_args()
-    prepare(read_config(Config, options.config), options.data, options.runs / "cache")
+    prepare(read_config(Config, options.config, options.set), options.data, options.runs / "cache")
 
 
 if __name__ == "__main__":

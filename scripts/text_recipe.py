@@ -8,21 +8,12 @@ import json
 from pathlib import Path
 
 from data.errors import UserError, run_command
-from data.files import read_yaml, write_text
+from data.files import write_text
 from data.runs import RunFolder
+from scripts.learning_curves import read_run
 from scripts.markdown import markdown_table
 
 PARTS = ("headers", "footers", "quotes")
-
-
-def read_candidate(run: RunFolder) -> dict:
-    """Config, record and log of one finished candidate."""
-    run.require_finished()
-    config = read_yaml(run.config_path, "config of a run", "train the candidate again")
-    epochs = run.epochs()
-    if not epochs or "held_out_accuracy" not in epochs[-1]:
-        raise UserError(f"{run.path}: was not trained with a hold-out; give the --runs of choose_text_recipe.sh")
-    return {"config": config, **run.record(), "epochs": epochs}
 
 
 def ranking(candidates: list[dict]) -> str:
@@ -59,7 +50,7 @@ def main() -> None:
     folders = sorted(options.runs.glob("*/paper/20news/hatt/seed0"))
     if not folders:
         raise UserError(f"{options.runs}: holds no candidate; run scripts/choose_text_recipe.sh first")
-    candidates = [read_candidate(RunFolder(folder)) for folder in folders]
+    candidates = [read_run(RunFolder(folder)) for folder in folders]
     table = ranking(candidates)
     write_text(options.out / "text_recipe.md", table + "\n")
     lines = [json.dumps({key: value for key, value in one.items() if key != "command"}) for one in candidates]

@@ -1,0 +1,141 @@
+"""Held-out accuracy and center-mass by epoch: `python -m scripts.learning_curves SETTING…`.
+
+Writes <out>/learning_curves.md, .png, and .runs.jsonl with a line a run.
+"""
+
+import argparse
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from data.errors import UserError, run_command
+from data.files import read_yaml, replaced_on_success, write_text
+from data.runs import RunFolder
+from scripts.markdown import markdown_table
+from scripts.metrics.trials import summarize
+
+STUDY = "train it with scripts/study_documents.sh"
+PANELS = {"held_out_accuracy": "held-out accuracy", "accuracy": "training accuracy", "center_mass": "center-mass"}
+
+
+@dataclass(frozen=True)
+class Setting:
+    """The runs of one setting, a seed each, all of as many epochs.
+
+    Args:
+        name: of its folder among the runs.
+        runs: config, record and log of each run.
+    """
+
+    name: str
+    runs: list[dict[str, Any]]
+
+    def curves(self, metric: str) -> np.ndarray:
+        """[seeds, epochs] of a metric of the log; no column where it has none, as center-mass without FAN."""
+        return np.array([[line[metric] for line in run["epochs"] if metric in line] for run in self.runs])
+
+
+def read_setting(name: str, runs: Path) -> Setting:
+    """Reads the finished runs of a setting.
+
+    Raises:
+        UserError: it has none, or they were trained without a hold-out or for different numbers of epochs.
+    """
+    folders = sorted((runs / name).glob("*/*/*/seed*"))
+    found = [read_run(RunFolder(folder)) for folder in folders if RunFolder(folder).finished]
+    if not found:
+        raise UserError(f"{runs / name}: holds no finished run; {STUDY}")
+    if len({len(run["epochs"]) for run in found}) > 1:
+        raise UserError(
+            f"{runs / name}: its runs have different numbers of epochs; give each study a --runs of its own"
+        )
+    return Setting(name, found)
+
+
+def read_run(run: RunFolder) -> dict[str, Any]:
+    """Config, record and log of a finished run."""
+    config = read_yaml(run.config_path, "config of a run", STUDY)
+    epochs = run.epochs()
+    if not epochs or "held_out_accuracy" not in epochs[-1]:
+        raise UserError(f"{run.path}: was not trained with a hold-out; {STUDY}")
+    return {"config": config, **run.record(), "epochs": epochs}
+
+
+def curves_table(settings: list[Setting]) -> str:
+    """A Markdown table: held-out accuracy at a third, two thirds and the end of the schedule, and at its best."""
+    epochs = settings[0].curves("held_out_accuracy").shape[1]
+    shown = sorted({max(1, round(epochs * part / 3)) for part in (1, 2, 3)})
+    header = ["", *(f"epoch {epoch}" for epoch in shown), "best (epoch)", "training", "center-mass"]
+    lines = []
+    for setting in settings:
+        held_out, center_mass = 100 * setting.curves("held_out_accuracy"), setting.curves("center_mass")
+        best = int(held_out.mean(axis=0).argmax())
+        lines.append(
+            [
+                setting.name,
+                *(_mean_and_std(held_out[:, epoch - 1], 1) for epoch in shown),
+                f"{_mean_and_std(held_out[:, best], 1)} ({best + 1})",
+                _mean_and_std(100 * setting.curves("accuracy")[:, -1], 1),
+                _mean_and_std(center_mass[:, -1], 3) if center_mass.size else "–",
+            ]
+        )
+    seeds = "one seed" if len(settings[0].runs) == 1 else f"{len(settings[0].runs)} seeds"
+    about = f"Accuracy (%) on the held-out posts, {seeds}; training and center-mass: of the last epoch."
+    return f"{about}\n\n{markdown_table(header, lines)}"
+
+
+def _mean_and_std(values: np.ndarray, digits: int) -> str:
+    mean, std, _ = summarize(values.tolist())
+    return f"{mean:.{digits}f}" if std is None else f"{mean:.{digits}f} ± {std:.{digits}f}"
+
+
+def draw_curves(path: Path, settings: list[Setting]) -> None:
+    """Writes a PNG with a panel a metric: the mean over seeds, and a band from the lowest to the highest."""
+    figure = Figure(figsize=(5 * len(PANELS), 4), layout="constrained")
+    for axes, (metric, label) in zip(figure.subplots(1, len(PANELS)), PANELS.items(), strict=True):
+        axes.set_title(label, fontsize=10)
+        axes.set_xlabel("epoch")
+        axes.spines[["top", "right"]].set_visible(False)
+        for number, setting in enumerate(settings):
+            _draw_curve(axes, setting.curves(metric), f"C{number}", setting.name)
+    handles, labels = figure.axes[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=5, frameon=False, fontsize=8)
+    with replaced_on_success(path) as temporary:
+        figure.savefig(temporary, dpi=150)
+
+
+def _draw_curve(axes: Axes, curves: np.ndarray, color: str, label: str) -> None:
+    if curves.size:
+        epochs = np.arange(1, curves.shape[1] + 1)
+        axes.plot(epochs, curves.mean(axis=0), color=color, label=label, linewidth=1.2)
+        axes.fill_between(epochs, curves.min(axis=0), curves.max(axis=0), color=color, alpha=0.15, linewidth=0)
+
+
+def main() -> None:
+    """Command line of `python -m scripts.learning_curves`."""
+    parser = argparse.ArgumentParser(
+        prog="python -m scripts.learning_curves",
+        description="Draws and tables the learning curves of the runs of scripts/study_documents.sh.",
+        epilog="example: python -m scripts.learning_curves hatt fan-unsup fan-sup --runs runs/study",
+    )
+    parser.add_argument("settings", nargs="+", metavar="SETTING", help="folders among the runs, in the order shown")
+    parser.add_argument("--runs", type=Path, default=Path("runs/study"), help="(default: %(default)s)")
+    parser.add_argument("--out", type=Path, default=Path("results/paper"), help="(default: %(default)s)")
+    options = parser.parse_args()
+    settings = [read_setting(name, options.runs) for name in options.settings]
+    table = curves_table(settings)
+    stem = options.out / "learning_curves"
+    write_text(stem.with_suffix(".md"), table + "\n")
+    lines = [{key: value for key, value in run.items() if key != "command"} for one in settings for run in one.runs]
+    write_text(stem.with_suffix(".runs.jsonl"), "".join(json.dumps(line) + "\n" for line in lines))
+    draw_curves(stem.with_suffix(".png"), settings)
+    print(table)
+
+
+if __name__ == "__main__":
+    run_command(main)

@@ -18,7 +18,7 @@ import numpy as np
 from tqdm import tqdm
 
 from data import newsgroups, yahoo
-from data.analysis import CHUNK, analysed_chunks, analyser_pool, flatten, pad
+from data.analysis import analysed_chunks, analyser_pool, flatten, pad
 from data.errors import UserError
 from data.files import open_array, read_json, read_text, write_json, write_text
 from data.recipe import TextRecipe
@@ -28,6 +28,7 @@ from data.text import LEXICON, TextAnalyser
 FORMAT = 1  # Part of the cache's key: raise it when the code changes what the arrays hold.
 PADDING, UNKNOWN = 0, 1
 UNKNOWN_WORD = "<unk>"
+ROWS = 1024  # documents that a pass over an array takes at once; counting them goes over all words for each of these
 
 
 @dataclass(frozen=True)
@@ -239,8 +240,8 @@ def _write_split(
 ) -> None:
     """Streams a split into files of arrays; `number` gives a list of words their ids."""
     shape = (len(documents), recipe.max_sentences, recipe.max_words)
-    labels: list[int] = []
-    ids: list[str] = []
+    labels: list[np.ndarray] = []  # Of chunks, since lists of numbers and strings would take five times the memory.
+    ids: list[np.ndarray] = []
     with (
         _array_file(folder / f"{name}.words.npy", id_type, shape) as words,
         _array_file(folder / f"{name}.categories.npy", np.dtype(np.int8), shape) as categories,
@@ -248,15 +249,15 @@ def _write_split(
         for chunk, analysed in analysed_chunks(documents, recipe, pool, f"{name} documents"):
             words.write(pad(np.array(number(analysed.words), id_type), analysed.lengths, recipe).tobytes())
             categories.write(pad(analysed.categories, analysed.lengths, recipe).tobytes())
-            labels += [document.label for document in chunk]
-            ids += [document.id for document in chunk]
-    if len(ids) != len(documents):
+            labels.append(np.array([document.label for document in chunk], np.int32))
+            ids.append(np.array([document.id for document in chunk]))
+    if (count := sum(map(len, ids))) != len(documents):
         raise UserError(
-            f"{name} documents: {len(ids):,} were read where there had been {len(documents):,}; "
+            f"{name} documents: {count:,} were read where there had been {len(documents):,}; "
             "run again when nothing changes the data set"
         )
-    np.save(folder / f"{name}.labels.npy", np.array(labels, np.int32))
-    np.save(folder / f"{name}.ids.npy", np.array(ids))
+    np.save(folder / f"{name}.labels.npy", np.concatenate(labels))
+    np.save(folder / f"{name}.ids.npy", np.concatenate(ids))
 
 
 @contextmanager
@@ -269,7 +270,7 @@ def _array_file(path: Path, dtype: np.dtype, shape: tuple[int, ...]) -> Iterator
 
 
 def _row_chunks(array: np.ndarray) -> Iterator[np.ndarray]:
-    return (array[start : start + CHUNK] for start in range(0, len(array), CHUNK))
+    return (array[start : start + ROWS] for start in range(0, len(array), ROWS))
 
 
 def _id_type(size: int) -> np.dtype:

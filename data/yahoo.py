@@ -106,7 +106,7 @@ def _labels(path: Path, classes: int) -> np.ndarray:
 
 def _documents(path: Path, rows: np.ndarray) -> Iterator[Document]:
     """Yields the documents at the ascending row indices `rows`."""
-    wanted = iter(rows.tolist())
+    wanted = map(int, rows)
     following = next(wanted, None)
     with path.open(encoding="utf-8", **TEXT) as file:
         for index, (_, row) in enumerate(_rows(file)):

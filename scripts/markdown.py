@@ -1,10 +1,11 @@
 """The report's Markdown: one function a section, then how single numbers are written."""
 
 from collections.abc import Callable, Iterable
+from itertools import combinations
 from pathlib import Path
 
 from scripts.collect import Cell, Gap, Run, fill_commands, trials_needed
-from scripts.metrics.trials import Difference, Summary
+from scripts.metrics.trials import Difference, Summary, paired_difference
 from scripts.paper import Metric, Number, Table
 
 MINIATURE = "Ours are of miniature data and networks: not comparable with the paper's numbers"
@@ -44,13 +45,13 @@ def comparison(table: Table, preset: str, rows: list[list[Cell]]) -> str:
 
 
 def differences(rows: list[list[Cell]]) -> str:
-    """Each variant against the first of its row, over the seeds both have."""
+    """Each variant against every one before it in its row, over the seeds both have."""
     lines = []
-    for first, *others in rows:
-        for cell in others:
-            if cell.against_first:
-                variants = f"{cell.label} − {first.label}"
-                lines.append([row_name([first]), variants, *paired(cell.against_first, cell.row.metric)])
+    for row in rows:
+        for base, cell in combinations(row, 2):
+            if difference := paired_difference(cell.values, base.values):
+                variants = f"{cell.label} − {base.label}"
+                lines.append([row_name([base]), variants, *paired(difference, cell.row.metric)])
     if not lines:
         return "No two variants have a seed in common yet."
     header = ["", "variants", "mean", "95% interval (Student's t)", "seeds in common"]

@@ -2,18 +2,19 @@
 
 import re
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 import nltk
 from nltk.tag import PerceptronTagger, UnigramTagger
-from nltk.tokenize import NLTKWordTokenizer
 from nltk.tokenize.punkt import PunktSentenceTokenizer, PunktTokenizer
 
 from data.errors import UserError
 from data.files import read_text
 from data.recipe import TextRecipe
+from data.tagger import BatchTagger
+from data.tokenizer import tokenize
 
 # Lexical categories; 0 is padding. The first four are those of the paper's pairs (section 3.2).
 CATEGORIES = ("", "noun", "verb", "adjective", "adverb", "other")
@@ -35,6 +36,13 @@ class Word(NamedTuple):
     category: int
 
 
+class _Sentence(NamedTuple):
+    """The tokens of a sentence that its tags depend on, and which of them are its words."""
+
+    tokens: list[str]
+    positions: list[int]
+
+
 class TextAnalyser:
     """Cuts texts into at most `max_sentences` sentences of at most `max_words` words.
 
@@ -52,7 +60,6 @@ class TextAnalyser:
 
     def __init__(self, recipe: TextRecipe, root: Path):
         self._recipe = recipe
-        self._tokenize = NLTKWordTokenizer().tokenize
         local = str((root / "nltk_data").resolve())
         if local not in nltk.data.path:
             nltk.data.path.insert(0, local)
@@ -60,7 +67,7 @@ class TextAnalyser:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # NLTK warns of what it refuses; the line below says that, too.
                 self._punkt = _trained_punkt() if recipe.sentences == "punkt" else PunktSentenceTokenizer()
-                self._tag = _perceptron() if recipe.tagger == "perceptron" else _lexicon(root / LEXICON).tag
+                self._tagger = _perceptron() if recipe.tagger == "perceptron" else _lexicon(root / LEXICON)
         except NLTK_DAMAGE:
             raise UserError(
                 f"{local}: NLTK's punkt_tab or averaged_perceptron_tagger_eng is missing, damaged, or may be written "
@@ -70,10 +77,21 @@ class TextAnalyser:
 
     def analyse(self, text: str) -> list[list[Word]]:
         """Sentences of a text, each with at least one word; an empty list where the text has no word."""
-        sentences: list[list[Word]] = []
+        return self.analyse_many([text])[0]
+
+    def analyse_many(self, texts: list[str]) -> list[list[list[Word]]]:
+        """What `analyse` gives for each text, sooner: the sentences of all texts are tagged at once."""
+        documents = [self._cut(text) for text in texts]
+        tagged = iter(self._tagger.tag_sents([sentence.tokens for document in documents for sentence in document]))
+        return [[_words(next(tagged), sentence.positions) for sentence in document] for document in documents]
+
+    def _cut(self, text: str) -> list[_Sentence]:
+        sentences: list[_Sentence] = []
         for sentence in self._sentences(text):
-            if words := self._words(sentence):
-                sentences.append(words)
+            tokens = tokenize(sentence)
+            positions = [position for position, token in enumerate(tokens) if any(map(str.isalnum, token))]
+            if positions := positions[: self._recipe.max_words]:
+                sentences.append(_Sentence(tokens[: positions[-1] + 1 + TAGGER_LOOKAHEAD], positions))
             if len(sentences) == self._recipe.max_sentences:
                 break
         return sentences
@@ -83,14 +101,9 @@ class TextAnalyser:
             for start, end in self._punkt.span_tokenize(paragraph):
                 yield paragraph[start:end]
 
-    def _words(self, sentence: str) -> list[Word]:
-        tokens = self._tokenize(sentence)
-        positions = [position for position, token in enumerate(tokens) if any(map(str.isalnum, token))]
-        positions = positions[: self._recipe.max_words]
-        if not positions:
-            return []
-        tagged = self._tag(tokens[: positions[-1] + 1 + TAGGER_LOOKAHEAD])
-        return [Word(tagged[position][0].lower(), _category(tagged[position][1])) for position in positions]
+
+def _words(tagged: list[tuple[str, str | None]], positions: list[int]) -> list[Word]:
+    return [Word(token.lower(), _category(tag)) for token, tag in map(tagged.__getitem__, positions)]
 
 
 def _category(tag: str | None) -> int:
@@ -105,12 +118,12 @@ def _trained_punkt() -> PunktTokenizer:
     return punkt
 
 
-def _perceptron() -> Callable[[list[str]], list[tuple[str, str]]]:
-    """NLTK's tagger. It looks into its tables only when it tags, so a word that none of them holds is tried."""
-    tagger = PerceptronTagger()
-    if tagger.tag(["glorpily"]) != [("glorpily", "RB")]:
+def _perceptron() -> BatchTagger:
+    """NLTK's tagger. Its tables also load where they are empty, so a word that none of them holds is tried."""
+    tagger = BatchTagger(PerceptronTagger())
+    if tagger.tag_sents([["glorpily"]]) != [[("glorpily", "RB")]]:
         raise LookupError("the tagger does not know an adverb by its ending")
-    return tagger.tag
+    return tagger
 
 
 def _lexicon(path: Path) -> UnigramTagger:

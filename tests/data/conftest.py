@@ -1,9 +1,11 @@
+import tarfile
 from collections.abc import Callable
+from itertools import islice
 from pathlib import Path
 
 import pytest
 
-from data.newsgroups import TEST, TRAIN
+from data.newsgroups import ARCHIVE, TEST, TRAIN
 from data.recipe import TextRecipe
 
 SHARED = Path(__file__).parents[3] / "shared" / "datasets"
@@ -49,3 +51,11 @@ def shared() -> Path:
     if not SHARED.is_dir():
         pytest.skip("needs ../shared/datasets")
     return SHARED
+
+
+@pytest.fixture(scope="session")
+def real_posts(shared) -> list[str]:
+    """About two hundred real posts of 20 Newsgroups, of all its groups."""
+    with tarfile.open(shared / ARCHIVE) as tar:
+        members = islice((member for member in tar if member.isfile()), None, None, 90)
+        return [tar.extractfile(member).read().decode("latin-1") for member in members]

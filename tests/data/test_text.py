@@ -5,6 +5,9 @@ from pathlib import Path
 
 import nltk
 import pytest
+from nltk.tag import PerceptronTagger
+from nltk.tokenize import NLTKWordTokenizer
+from nltk.tokenize.punkt import PunktTokenizer
 
 from data import text
 from data.errors import UserError
@@ -87,6 +90,15 @@ def test_sentences_and_words_are_cut(recipe, root):
     analyser = TextAnalyser(recipe, root)
     cut = words(analyser, "\n\n".join(["dog " * 40] * 20))
     assert [len(sentence) for sentence in cut] == [30] * 15
+
+
+def test_texts_together_give_what_each_gives_alone(recipe, root):
+    analyser = TextAnalyser(replace(recipe, max_sentences=2), root)
+    posts = ["Rex barks. The Dogs bark, loudly! up", "", "...", "the loud dog"]
+    together = analyser.analyse_many(posts)
+    assert [[len(sentence) for sentence in sentences] for sentences in together] == [[2, 4], [], [], [3]]
+    assert together == [analyser.analyse(post) for post in posts]
+    assert analyser.analyse_many([]) == []
 
 
 def test_no_word_holds_what_would_break_a_list_of_words_by_lines(recipe, root):
@@ -182,6 +194,27 @@ def test_nltk_data_that_others_may_write_to_get_one_line(shared, tmp_path, monke
 def analysed(posts: list[str], root: Path, recipe: TextRecipe) -> list[list[list[Word]]]:
     analyser = TextAnalyser(recipe, root)
     return [analyser.analyse(post) for post in posts]
+
+
+def test_posts_are_cut_and_tagged_as_by_nltk(shared, posts, real_recipe):
+    analyser = TextAnalyser(replace(real_recipe, max_sentences=100_000, max_words=100_000), shared)
+    punkt, tagger = PunktTokenizer("english"), PerceptronTagger()
+
+    def words_by_nltk(sentence: str) -> list[Word]:
+        tagged = tagger.tag(NLTKWordTokenizer().tokenize(sentence))
+        kept = [(token, tag) for token, tag in tagged if any(map(str.isalnum, token))]
+        return [Word(token.lower(), {"NN": 1, "VB": 2, "JJ": 3, "RB": 4}.get(tag[:2], 5)) for token, tag in kept]
+
+    wanted = [
+        [
+            words
+            for part in text.BLANK_LINES.split(post)
+            for sentence in punkt.tokenize(part)
+            if (words := words_by_nltk(sentence))
+        ]
+        for post in posts
+    ]
+    assert analyser.analyse_many(posts) == [analyser.analyse(post) for post in posts] == wanted
 
 
 def test_words_are_tagged_as_in_the_whole_sentence(shared, posts, real_recipe, monkeypatch):

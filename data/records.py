@@ -1,7 +1,10 @@
 """What a sample is: the records that the data set readers yield and the two stacks consume."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
 
 
 @dataclass(frozen=True)
@@ -34,3 +37,45 @@ class Corpus:
     classes: tuple[str, ...]
     train: Documents
     test: Documents
+
+
+@dataclass(frozen=True, eq=False)
+class ImageRecord:
+    """One image and the objects annotated in it; its pixels stay on disk.
+
+    Args:
+        id: unique within its data set; of COCO the number as text.
+        path: the image file.
+        width, height: pixels, as the annotation has them.
+        boxes: [G, 4] float32 corners (x1, y1, x2, y2) in pixels counted from 0; x2 and y2 are the last that belong to
+            the object, so that it is x2 - x1 + 1 wide. All lie in the picture, and x1 < x2, y1 < y2. G may be 0.
+        labels: [G] int64, indices into the data set's classes.
+        difficult: [G] bool, of VOC: neither found nor missed when detections are judged.
+        crowd: [G] bool, of COCO: the box holds many objects.
+    """
+
+    id: str
+    path: Path
+    width: int
+    height: int
+    boxes: np.ndarray
+    labels: np.ndarray
+    difficult: np.ndarray
+    crowd: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class ImageDataset:
+    """One split of a data set of images.
+
+    Args:
+        classes: category names in the order of the labels, without a background.
+        category_ids: what COCO's results files call each class: its own ids for COCO, 1, 2, … for VOC.
+        records: the images.
+        dropped: boxes of no size that were left out, each in words that let a person find it.
+    """
+
+    classes: tuple[str, ...]
+    category_ids: tuple[int, ...]
+    records: Sequence[ImageRecord]
+    dropped: tuple[str, ...] = ()

@@ -1,8 +1,10 @@
 import csv
 import json
 import re
+import shutil
 import sys
 from collections import Counter
+from functools import partial
 from pathlib import Path
 from random import Random
 
@@ -14,8 +16,8 @@ from nltk.tokenize.punkt import PunktSentenceTokenizer
 
 from data import mini
 from data.errors import UserError, run_command
-from data.mini import STAMP, write_miniature
-from data.mini_documents import GROUPS, PIECES, YAHOO_CLASSES, write_documents
+from data.mini import DOCUMENTS, IMAGES, PIECES, STAMP, write_miniature
+from data.mini_documents import GROUPS, YAHOO_CLASSES, write_documents
 from data.mini_text import (
     CIRCLES,
     FORMS,
@@ -32,6 +34,8 @@ from data.mini_text import (
 # What version 1 writes with seed 0, on every machine and Python. Other bytes need another `mini.VERSION`.
 VERSION = 1
 CHECKSUMS = {
+    "VOCdevkit": "d520dab24b4ca09e2efe9d82863403dae69c2e6ee8ddd5ce4dce4a0fdd9035d2",
+    "coco": "5f486cc06023adfd452876d9c2383d3aba4bace4e428ac2c64475aadeeb48a85",
     "20news-bydate-train": "5b830f9f5c7058fe1eef2b3a350310305347082416bd4d239b4f1fce1f89f581",
     "20news-bydate-test": "a2ae368face1864a83a7de1ee0ad947d140a9fd5bf00f6e75075b95a1867237b",
     "yahoo_answers_csv": "fbdc09e258cbd004282b11bbb9d89fe650da1c823bacb76c7c6cc36698037b56",
@@ -50,13 +54,17 @@ def miniature(tmp_path_factory) -> Path:
 def tiny(monkeypatch) -> None:
     """Lets the miniature be a few bytes, for the tests of how it is put in place."""
 
-    def write(folder: Path, seed: int) -> None:
-        for name in PIECES[:-1]:
+    def write(names: tuple[str, ...], folder: Path, seed: int) -> None:
+        for name in names:
             (folder / name).mkdir(parents=True)
             (folder / name / "file").write_text(f"{name} {seed}")
-        (folder / PIECES[-1]).write_text(f"{seed}")
 
-    monkeypatch.setattr(mini, "write_documents", write)
+    def write_tiny_documents(folder: Path, seed: int) -> None:
+        write(DOCUMENTS[:-1], folder, seed)
+        (folder / DOCUMENTS[-1]).write_text(f"{seed}")
+
+    monkeypatch.setattr(mini, "write_images", partial(write, IMAGES))
+    monkeypatch.setattr(mini, "write_documents", write_tiny_documents)
 
 
 def posts(miniature: Path) -> list[str]:
@@ -206,6 +214,7 @@ def test_the_same_seed_writes_the_same_bytes_and_another_seed_others(miniature, 
     write_documents(tmp_path / "other", seed=1)
     written = contents(miniature)
     stamp = json.loads(written.pop(STAMP))
+    written = {path: content for path, content in written.items() if path.startswith(DOCUMENTS)}
 
     assert contents(tmp_path / "same") == written
     assert contents(tmp_path / "other").keys() == written.keys()
@@ -233,6 +242,18 @@ def test_another_seed_or_version_replaces_the_pieces_and_keeps_other_files(tiny,
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted([*PIECES, STAMP, "notes.txt"])
 
 
+def test_a_miniature_from_before_there_were_images_gains_them(tiny, tmp_path):
+    write_miniature(tmp_path, seed=0)
+    stamp = json.loads((tmp_path / STAMP).read_text())
+    for name in IMAGES:
+        shutil.rmtree(tmp_path / name)
+        stamp.pop(name)
+    (tmp_path / STAMP).write_text(json.dumps(stamp))
+
+    assert write_miniature(tmp_path, seed=0) is True
+    assert {path.name for path in tmp_path.iterdir()} == {*PIECES, STAMP}
+
+
 def test_a_missing_piece_is_written_again(tiny, tmp_path):
     write_miniature(tmp_path, seed=0)
     (tmp_path / "lexicon.tsv").unlink()
@@ -241,7 +262,7 @@ def test_a_missing_piece_is_written_again(tiny, tmp_path):
     assert (tmp_path / "lexicon.tsv").read_text() == "0"
 
 
-@pytest.mark.parametrize("moves", range(8))
+@pytest.mark.parametrize("moves", range(12))
 def test_after_an_interruption_at_any_move_the_same_command_finishes(tiny, tmp_path, monkeypatch, moves):
     write_miniature(tmp_path, seed=0)
     rename, made = Path.rename, []

@@ -1,0 +1,112 @@
+"""Data sets of images by name: `voc07`, `minicoco`, or a folder of a user's own in VOC or COCO layout."""
+
+from pathlib import Path
+
+import numpy as np
+
+from data import voc
+from data.annotations import some, splits_there
+from data.coco import Annotations, load_annotations, read_coco, select
+from data.errors import UserError
+from data.files import write_text
+from data.records import ImageDataset
+from data.voc import read_voc
+
+GET = "get it with: scripts/get_data.sh {name} --data {root}, or the miniature with: python -m data.mini --out {root}"
+
+# minicoco (paper, appendix A.1): minival's 5,000 images, and a training list out of the others of val2014.
+COCO = "coco"
+TRAIN, MINIVAL = "train", "minival"
+MINIVAL_FILES = ("instances_val2017.json", "instances_minival2014.json")  # Either holds the same images.
+SAMPLE_SEED = 0
+
+
+def read_images(
+    name: str, root: Path, split: str, images: int | None = None, lists: Path | None = None
+) -> ImageDataset:
+    """Reads one split of a data set and prints what it holds.
+
+    Args:
+        name: "voc07", with the splits "trainval" and "test"; "minicoco", with "train" and "minival"; or that of a
+            folder below `root`. In VOC layout the splits are its lists in `ImageSets/Main`, in COCO layout its folders
+            of images, each with an `annotations/instances_<split>.json`.
+        root: data folder.
+        split: as above.
+        images: how many the split must hold; of minicoco's "train", how many are drawn, always the same. None for all.
+        lists: where minicoco's `minicoco-train-<images>.txt` is written to, an image id a line; None for nowhere.
+
+    Raises:
+        UserError: the data set is absent or malformed, has no such split, or too few or too many images in it.
+    """
+    if name == "voc07":
+        dataset = read_voc(root / voc.FOLDER, split, voc.CLASSES, GET.format(name=name, root=root))
+    elif name == "minicoco":
+        dataset = _minicoco(root, split, images, lists)
+    else:
+        dataset = _own(root / name, split)
+    if images not in (None, len(dataset.records)):
+        raise UserError(
+            f"{root}: {name} {split} holds {len(dataset.records):,} images where {images:,} are expected; "
+            "complete it, or say in the config how many there are"
+        )
+    print(f"{name} {split}: {_summary(dataset)}")
+    return dataset
+
+
+def _minicoco(root: Path, split: str, images: int | None, lists: Path | None) -> ImageDataset:
+    if split not in (TRAIN, MINIVAL):
+        raise UserError(f"minicoco: has no split {split!r}; it has {TRAIN} and {MINIVAL}")
+    folder = root / COCO / "annotations"
+    remedy = GET.format(name=COCO, root=root)
+    minival_file = next((name for name in MINIVAL_FILES if (folder / name).is_file()), MINIVAL_FILES[0])
+    ids = list(load_annotations(folder / minival_file, remedy).images)
+    val2014 = load_annotations(folder / "instances_val2014.json", remedy)
+    if split == TRAIN:
+        ids = _drawn(val2014, set(ids), images)
+        if lists:
+            write_text(lists / f"minicoco-{TRAIN}-{len(ids)}.txt", "".join(f"{number}\n" for number in ids))
+    return select(val2014, root / COCO / "val2014", ids)
+
+
+def _drawn(val2014: Annotations, minival: set[int], images: int | None) -> list[int]:
+    """The ids of the training images, ascending: `images` of those that are not in minival, or all."""
+    others = [number for number in val2014.images if number not in minival]
+    if images is None:
+        return others
+    if images > len(others):
+        raise UserError(
+            f"{val2014.path}: {len(others):,} images are not in minival, {images:,} are to be drawn; {val2014.remedy}"
+        )
+    generator = np.random.default_rng([SAMPLE_SEED, images])
+    return sorted(generator.choice(others, images, replace=False).tolist())
+
+
+def _own(folder: Path, split: str) -> ImageDataset:
+    if (folder / "ImageSets/Main").is_dir():
+        return read_voc(folder, split)
+    annotations = folder / "annotations" / f"instances_{split}.json"
+    if not annotations.parent.is_dir():
+        raise UserError(
+            f"{folder}: holds no data set in VOC layout (Annotations/, ImageSets/Main/, JPEGImages/) or COCO layout "
+            "(annotations/instances_<split>.json, <split>/); the data sets known by name are voc07 and minicoco"
+        )
+    if not annotations.is_file():
+        there = splits_there(annotations.parent, "instances_", ".json")
+        raise UserError(f"{annotations}: no such annotations ({there}); name one of the splits that there are")
+    return read_coco(folder / split, annotations)
+
+
+def _summary(dataset: ImageDataset) -> str:
+    """What a data set holds, in one line."""
+    records = dataset.records
+    counts = {
+        "objects": sum(len(record.labels) for record in records),
+        "difficult": sum(int(record.difficult.sum()) for record in records),
+        "crowds": sum(int(record.crowd.sum()) for record in records),
+        "images without an object": sum(not len(record.labels) for record in records),
+    }
+    parts = [f"{len(records):,} images", f"{len(dataset.classes)} categories"]
+    parts += [f"{count:,} {what}" for what, count in counts.items() if count]
+    if dataset.dropped:
+        parts.append(f"boxes of no size left out: {len(dataset.dropped):,} ({some(list(dataset.dropped))})")
+    return ", ".join(parts)

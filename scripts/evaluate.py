@@ -1,24 +1,37 @@
 """From the predictions in a run folder to the numbers in its `metrics.json`.
 
-python -m scripts.evaluate classification RUN [RUN ...]     predictions.npz → accuracy
-python -m scripts.evaluate center-mass RUN [RUN ...]        center_mass.npz → center-mass
+python -m scripts.evaluate classification RUN [RUN ...]          predictions.npz → accuracy
+python -m scripts.evaluate detection RUN [RUN ...] --data DIR    detections.json → average precision
+python -m scripts.evaluate relations RUN [RUN ...] --data DIR    relations.npz → recall over K
+python -m scripts.evaluate center-mass RUN [RUN ...]             center_mass.npz → center-mass
 """
 
 import argparse
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
+from tqdm import tqdm
 
 from data.errors import UserError, run_command
-from data.files import read_arrays, read_json, write_json
+from data.files import read_arrays, read_json, read_yaml, write_json
+from data.images import read_images
+from data.records import ImageDataset, ImageRecord
 from data.runs import RunFolder
 from scripts.metrics.center_mass import mean_center_mass
 from scripts.metrics.classification import accuracy, class_accuracies
+from scripts.metrics.detection import average_precisions, objects_of
+from scripts.metrics.relations import Rule, ranks_of_relations, recall, relations_between
+from scripts.predictions import Proposals, read_detections, read_relations
 
 Metrics = dict[str, float | int]
 PREDICT_AGAIN = "remove it and run the predict command again"
+TRAIN_AGAIN = "remove the run folder and train again"
+TOP_K = "10,50,100,200,500,1000,2000,5000"
 
 
 def evaluate_classification(run: RunFolder) -> Metrics:
@@ -37,6 +50,73 @@ def evaluate_classification(run: RunFolder) -> Metrics:
             "class_accuracy": float(np.nanmean(class_accuracies(probabilities, labels))),
             "documents": len(labels),
         }
+
+
+def evaluate_detection(run: RunFolder, data: Path) -> Metrics:
+    """Mean average precisions over the categories, and those of each category, from `detections.json`.
+
+    `map` and `map_50` are COCO's, `voc_map_50` and `voc_area_map_50` VOC's; `ap/<category>` and so on are what they are
+    the means of. A category without an object to find has none.
+    """
+    dataset = read_test_images(run, data)
+    detections = read_detections(run.detections, dataset)
+    precisions = average_precisions(detections, objects_of(dataset), len(dataset.classes))._asdict()
+    if np.isnan(precisions["ap"]).all():
+        raise UserError(f"{data}: the test images of this run hold no object to find; give their annotations")
+    means = {name.replace("ap", "map"): float(np.nanmean(values)) for name, values in precisions.items()}
+    categories = {
+        f"{name}/{category}": value
+        for name, values in precisions.items()
+        for category, value in zip(dataset.classes, values.tolist(), strict=True)
+        if not np.isnan(value)
+    }
+    return means | {"detections": len(detections.scores), "images": len(dataset.records)} | categories
+
+
+def evaluate_relations(run: RunFolder, data: Path, top_k: list[int], rule: Rule) -> Metrics:
+    """Recall of relations at each K, as mean over the images and pooled, from `relations.npz`, image by image."""
+    dataset = read_test_images(run, data)
+    records = {record.id: record for record in dataset.records}
+    images = tqdm(
+        read_relations(run.relations, records.keys(), max(top_k)),
+        total=len(records),
+        desc="recall",
+        unit="image",
+        delay=5,
+        leave=False,
+    )
+    found = recall((rank_relations(proposals, records[proposals.image_id], rule) for proposals in images), top_k)
+    if not found.images:
+        raise UserError(f"{data}: no test image of this run holds a relation ({rule}); give images that do")
+    prefix = "" if rule == "different_category" else f"{rule}_"
+    return {
+        **{f"{prefix}recall@{k}": value for k, value in zip(top_k, found.mean.tolist(), strict=True)},
+        **{f"{prefix}pooled_recall@{k}": value for k, value in zip(top_k, found.pooled.tolist(), strict=True)},
+        f"{prefix}relations": found.relations,
+        f"{prefix}relation_images": found.images,
+    }
+
+
+def rank_relations(proposals: Proposals, record: ImageRecord, rule: Rule) -> np.ndarray:
+    """At which pair each relation of an image is found; difficult objects and crowds have none."""
+    kept = ~(record.difficult | record.crowd)
+    relations = relations_between(record.labels[kept], rule)
+    return ranks_of_relations(proposals.rois, proposals.pairs, record.boxes[kept], relations)
+
+
+def read_test_images(run: RunFolder, data: Path) -> ImageDataset:
+    """The images a run is tested on: of the `dataset` in its config the split `images.test_split`."""
+    config = read_yaml(run.config_path, "config of a run", TRAIN_AGAIN)
+    try:
+        name, split = config["dataset"], config["images"]["test_split"]
+    except (KeyError, TypeError):
+        raise UserError(
+            f"{run.config_path}: names no dataset and images.test_split, so it is no run on images; {TRAIN_AGAIN}"
+        ) from None
+    return read_once(name, data, split)
+
+
+read_once = cache(read_images)  # several runs on one data set share it
 
 
 def evaluate_center_mass(run: RunFolder) -> Metrics:
@@ -92,12 +172,38 @@ def describe_classification(metrics: Metrics) -> str:
     )
 
 
+def describe_detection(metrics: Metrics) -> str:
+    """One line for the screen."""
+    return (
+        f"mAP@0.50:0.95 {metrics['map']:.2%}, mAP@0.50 {metrics['map_50']:.2%}; "
+        f"VOC mAP@0.5 {metrics['voc_map_50']:.2%} at 11 points, {metrics['voc_area_map_50']:.2%} as area; "
+        f"{metrics['detections']:,} detections in {metrics['images']:,} images"
+    )
+
+
+def describe_relations(metrics: Metrics) -> str:
+    """One line for the screen."""
+    recalls = ", ".join(
+        f"{name} {value:.2%}" for name, value in metrics.items() if "@" in name and "pooled" not in name
+    )
+    relations, images = (value for name, value in metrics.items() if "@" not in name)
+    return f"{recalls}; {relations:,} relations in {images:,} images"
+
+
 def describe_center_mass(metrics: Metrics) -> str:
     """One line for the screen."""
     return (
         f"center-mass {metrics['center_mass']:.4f} over {metrics['center_mass_items']:,} items with a pair, "
         f"{metrics['center_mass_items_without_pair']:,} without"
     )
+
+
+def positive_numbers(text: str) -> list[int]:
+    """`10,50` as numbers, rising, each once."""
+    numbers = text.split(",")
+    if not all(number.isdecimal() and int(number) > 0 for number in numbers):
+        raise argparse.ArgumentTypeError(f"{text} is no list of whole numbers above 0, as 10,50,100")
+    return sorted({int(number) for number in numbers})
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -108,20 +214,54 @@ def build_parser() -> argparse.ArgumentParser:
         "them to RUN/metrics.json, from where scripts.report collects them.",
         epilog="example: python -m scripts.evaluate classification runs/mini/20news/*/seed0",
     )
-    kinds = parser.add_subparsers(required=True, metavar="classification | center-mass")
+    kinds = parser.add_subparsers(required=True, metavar="classification | detection | relations | center-mass")
     classification = kinds.add_parser(
         "classification",
         description="Accuracy from RUN/predictions.npz.",
         help="accuracy from predictions.npz",
     )
     classification.set_defaults(evaluate=evaluate_classification, describe=describe_classification)
+    detection = kinds.add_parser(
+        "detection",
+        description="Average precision from RUN/detections.json: COCO's, and VOC's at 11 points and as area.",
+        help="average precision from detections.json",
+    )
+    detection.set_defaults(evaluate=evaluate_detection, describe=describe_detection)
+    relations = kinds.add_parser(
+        "relations",
+        description="Recall of relations over K from RUN/relations.npz.",
+        epilog="example: python -m scripts.evaluate relations runs/paper/voc07/*/seed0 --top-k 100,5000",
+        help="recall of relations from relations.npz",
+    )
+    relations.set_defaults(evaluate=evaluate_relations, describe=describe_relations)
+    relations.add_argument(
+        "--top-k",
+        type=positive_numbers,
+        default=TOP_K,
+        metavar="K,K,...",
+        help="how many pairs of an image may find its relations (default: %(default)s)",
+    )
+    relations.add_argument(
+        "--rule",
+        choices=get_args(Rule),
+        default="different_category",
+        help="which objects of an image are related (default: %(default)s; the numbers of the other bear its name)",
+    )
     center_mass = kinds.add_parser(
         "center-mass",
         description="Center-mass from RUN/center_mass.npz.",
         help="center-mass from center_mass.npz",
     )
     center_mass.set_defaults(evaluate=evaluate_center_mass, describe=describe_center_mass)
-    for kind in (classification, center_mass):
+    for kind in (detection, relations):
+        kind.add_argument(
+            "--data",
+            type=Path,
+            default=Path(os.environ.get("FAN_DATA") or "datasets"),
+            metavar="DIR",
+            help="folder of the data sets, for the true objects (default: $FAN_DATA, else datasets)",
+        )
+    for kind in (classification, detection, relations, center_mass):
         kind.add_argument(
             "runs",
             nargs="+",
@@ -134,13 +274,14 @@ def build_parser() -> argparse.ArgumentParser:
 
 def main() -> None:
     """Evaluates the runs in the order given; the first that cannot be evaluated ends the command."""
-    options = build_parser().parse_args()
-    for path in options.runs:
+    options = vars(build_parser().parse_args())
+    evaluate, describe, paths = (options.pop(name) for name in ("evaluate", "describe", "runs"))
+    for path in paths:
         run = RunFolder(path)
         run.require_finished()
-        metrics = options.evaluate(run)
+        metrics = evaluate(run, **options)  # what is left are the options of this kind
         merge_metrics(run, metrics)
-        print(f"{path}: {options.describe(metrics)}", flush=True)
+        print(f"{path}: {describe(metrics)}", flush=True)
 
 
 if __name__ == "__main__":

@@ -2,8 +2,11 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 import yaml
+
+from data.records import ImageDataset, ImageRecord
 
 RECORD = {
     "command": "python -m language.train /home/someone/config.yaml --data /home/someone/datasets",
@@ -31,5 +34,30 @@ def make_run(tmp_path: Path) -> Callable[..., Path]:
         if metrics is not None:
             (folder / "metrics.json").write_text(json.dumps(metrics))
         return folder
+
+    return make
+
+
+@pytest.fixture
+def make_dataset() -> Callable[..., ImageDataset]:
+    """Makes a data set of images without files; COCO calls its categories 3 and 5.
+
+    Its argument gives the objects of each image id: (label, box) or (label, box, "difficult" or "crowd").
+    """
+
+    def record(name: str, objects: list[tuple]) -> ImageRecord:
+        return ImageRecord(
+            id=name,
+            path=Path(f"{name}.jpg"),
+            width=400,
+            height=300,
+            boxes=np.array([box for _, box, *_ in objects], np.float32).reshape(-1, 4),
+            labels=np.array([label for label, *_ in objects], np.int64),
+            difficult=np.array(["difficult" in mark for _, _, *mark in objects], bool),
+            crowd=np.array(["crowd" in mark for _, _, *mark in objects], bool),
+        )
+
+    def make(images: dict[str, list[tuple]]) -> ImageDataset:
+        return ImageDataset(("cat", "dog"), (3, 5), [record(name, objects) for name, objects in images.items()])
 
     return make

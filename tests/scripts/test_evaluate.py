@@ -7,9 +7,12 @@ import numpy as np
 import pytest
 
 from data.errors import run_command
+from scripts import evaluate as command
 from scripts.evaluate import main
 
 RUN = "mini/20news/fan-sup/seed0"
+IMAGE_RUN = "mini/voc07/fan-sup/seed0"
+A, B, C = (0, 0, 9, 9), (20, 0, 29, 9), (40, 0, 49, 9)
 
 
 class Done(NamedTuple):
@@ -44,6 +47,45 @@ def write_predictions(run: Path, **changes) -> None:
 
 def write_center_mass(run: Path, values=(0.25, np.nan, 0.75), ids=("a", "b", "c")) -> None:
     np.savez_compressed(run / "center_mass.npz", ids=np.array(ids), center_mass=np.array(values, np.float32))
+
+
+@pytest.fixture
+def make_image_run(make_run, make_dataset, monkeypatch):
+    """Makes a run on a data set whose test images have the objects given by id; returns its folder."""
+
+    def make(images: dict[str, list[tuple]], **config) -> Path:
+        dataset = make_dataset(images)
+        asked = {("voc07", Path("somewhere"), "test"): dataset}
+        monkeypatch.setattr(command, "read_once", lambda *arguments: asked[arguments])
+        return make_run(IMAGE_RUN, **{"images": {"test_split": "test"}} | config)
+
+    return make
+
+
+def write_detections(run: Path, *detections) -> None:
+    """Detections are (image, category id, corner box, score)."""
+    entries = [
+        {"image_id": image, "category_id": category, "bbox": [x1, y1, x2 - x1 + 1, y2 - y1 + 1], "score": score}
+        for image, category, (x1, y1, x2, y2), score in detections
+    ]
+    (run / "detections.json").write_text(json.dumps(entries))
+
+
+def write_relations(run: Path, **proposals) -> None:
+    """Proposals are ROIs and pairs of them, by image."""
+    offsets = {
+        name: np.cumsum([0, *(len(each[column]) for each in proposals.values())])
+        for column, name in enumerate(["roi_offsets", "pair_offsets"])
+    }
+    pairs = np.array([pair for _, pairs in proposals.values() for pair in pairs]).reshape(-1, 2)
+    np.savez_compressed(
+        run / "relations.npz",
+        image_ids=np.array(list(proposals)),
+        rois=np.array([roi for rois, _ in proposals.values() for roi in rois], np.float32).reshape(-1, 4),
+        pairs=pairs,
+        weights=np.linspace(1, 0, len(pairs)),
+        **offsets,
+    )
 
 
 def test_both_kinds_of_predictions_are_merged_into_one_flat_file(evaluate, make_run):
@@ -135,3 +177,147 @@ def test_an_unfinished_run_and_another_folder_are_refused(evaluate, make_run, tm
     assert (unfinished.returncode, other.returncode) == (2, 2)
     assert "training has not ended" in unfinished.stderr
     assert "not a run folder" in other.stderr
+
+
+# --- images ---------------------------------------------------------------------------------------------------------
+
+OBJECTS = {"a": [(0, A), (1, B)], "b": [(1, A), (0, B), (1, C), (0, (60, 0, 69, 9), "difficult")], "c": [(0, A)]}
+
+
+def test_detections_become_mean_and_category_precisions(evaluate, make_image_run):
+    run = make_image_run(OBJECTS)
+    write_detections(run, ("a", 3, A, 0.9), ("b", 3, B, 0.8), ("c", 3, A, 0.7), ("a", 5, B, 0.6))  # 1 of 3 dogs
+    done = evaluate("detection", run, "--data", "somewhere")
+    assert json.loads((run / "metrics.json").read_text()) == {
+        "map": pytest.approx((1 + 34 / 101) / 2),
+        "map_50": pytest.approx((1 + 34 / 101) / 2),
+        "voc_map_50": pytest.approx((1 + 4 / 11) / 2),
+        "voc_area_map_50": pytest.approx((1 + 1 / 3) / 2),
+        "detections": 4,
+        "images": 3,
+        "ap/cat": pytest.approx(1),
+        "ap/dog": pytest.approx(34 / 101),
+        "ap_50/cat": pytest.approx(1),
+        "ap_50/dog": pytest.approx(34 / 101),
+        "voc_ap_50/cat": pytest.approx(1),
+        "voc_ap_50/dog": pytest.approx(4 / 11),
+        "voc_area_ap_50/cat": pytest.approx(1),
+        "voc_area_ap_50/dog": pytest.approx(1 / 3),
+    }
+    assert done.stdout == (
+        f"{run}: mAP@0.50:0.95 66.83%, mAP@0.50 66.83%; VOC mAP@0.5 68.18% at 11 points, 66.67% as area; "
+        "4 detections in 3 images\n"
+    )
+    assert done.stderr == ""
+
+
+def test_categories_without_objects_are_left_out_of_the_means(evaluate, make_image_run):
+    run = make_image_run({"a": [(0, A), (1, B, "difficult")]})
+    write_detections(run, ("a", 3, A, 0.9), ("a", 5, A, 0.9))
+    assert evaluate("detection", run, "--data", "somewhere").returncode == 0
+    metrics = json.loads((run / "metrics.json").read_text())
+    assert (metrics["map"], metrics["voc_map_50"]) == pytest.approx((1, 1))
+    assert not [name for name in metrics if "dog" in name]
+
+
+def relation_run(make_image_run) -> Path:
+    """Of image a its one relation is found at pair 1; of image b, one of its two (three by instance) at pair 3."""
+    run = make_image_run(OBJECTS)
+    on_difficult = (60, 0, 69, 9)
+    write_relations(
+        run,
+        c=([A], []),
+        a=([A, B], [[1, 0], [0, 1]]),
+        b=([A, B, on_difficult], [[0, 2], [2, 0], [1, 0], [0, 1], [1, 2], [2, 1]]),
+    )
+    return run
+
+
+def test_relations_become_recall_over_k(evaluate, make_image_run):
+    run = relation_run(make_image_run)
+    done = evaluate("relations", run, "--data", "somewhere", "--top-k", "3,1,2,3,5000")
+    assert json.loads((run / "metrics.json").read_text()) == {
+        "recall@1": pytest.approx((1 + 0) / 2),
+        "recall@2": pytest.approx((1 + 0) / 2),
+        "recall@3": pytest.approx((1 + 1 / 2) / 2),
+        "recall@5000": pytest.approx((1 + 1 / 2) / 2),
+        "pooled_recall@1": pytest.approx(1 / 3),
+        "pooled_recall@2": pytest.approx(1 / 3),
+        "pooled_recall@3": pytest.approx(2 / 3),
+        "pooled_recall@5000": pytest.approx(2 / 3),
+        "relations": 3,
+        "relation_images": 2,
+    }
+    assert done.stdout == (
+        f"{run}: recall@1 50.00%, recall@2 50.00%, recall@3 75.00%, recall@5000 75.00%; 3 relations in 2 images\n"
+    )
+    assert done.stderr == ""
+
+
+def test_recall_by_another_rule_has_names_of_its_own(evaluate, make_image_run):
+    run = relation_run(make_image_run)
+    evaluate("relations", run, "--data", "somewhere", "--top-k", "3")
+    done = evaluate("relations", run, "--data", "somewhere", "--top-k", "3", "--rule", "different_instance")
+    metrics = json.loads((run / "metrics.json").read_text())
+    assert metrics["recall@3"] == pytest.approx((1 + 1 / 2) / 2)
+    assert metrics["different_instance_recall@3"] == pytest.approx((1 + 1 / 3) / 2)
+    assert metrics["different_instance_relations"] == 4
+    assert done.stdout == f"{run}: different_instance_recall@3 66.67%; 4 relations in 2 images\n"
+
+
+def test_the_default_list_reaches_5000(evaluate, make_image_run):
+    run = relation_run(make_image_run)
+    evaluate("relations", run, "--data", "somewhere")
+    found = [name for name in json.loads((run / "metrics.json").read_text()) if name.startswith("recall@")]
+    assert found == [f"recall@{k}" for k in (10, 50, 100, 200, 500, 1000, 2000, 5000)]
+
+
+@pytest.mark.parametrize(
+    ("kind", "prepare", "message"),
+    [
+        ("detection", lambda run: None, "detections.json: no such detection file"),
+        ("detection", lambda run: (run / "detections.json").write_text("[{]"), "is not valid JSON"),
+        ("detection", lambda run: write_detections(run, ("d", 3, A, 0.5)), "unknown image_id, 'd' for one"),
+        ("detection", lambda run: write_detections(run, ("a", 1, A, 0.5)), "unknown category_id, 1 for one"),
+        ("relations", lambda run: None, "relations.npz: no such relations file"),
+        ("relations", lambda run: np.savez(run / "relations.npz", rois=np.zeros((1, 4))), "lacks the array image_ids"),
+        ("relations", lambda run: write_relations(run, a=([A], [])), "lacks 2 of the data set's 3 images, b for one"),
+        (
+            "relations",
+            lambda run: write_relations(run, a=([A], []), b=([A, B], [[0, 1], [1, 2]]), c=([], [])),
+            "image b has pairs of ROIs 0 to 2 with 2 ROIs",
+        ),
+    ],
+)
+def test_bad_predictions_of_images_get_one_line(evaluate, make_image_run, kind, prepare, message):
+    run = make_image_run(OBJECTS)
+    prepare(run)
+    done = evaluate(kind, run, "--data", "somewhere")
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: ") and done.stderr.count("\n") == 1
+    assert message in done.stderr and str(run) in done.stderr
+    assert not (run / "metrics.json").exists()
+
+
+@pytest.mark.parametrize(("kind", "message"), [("detection", "hold no object"), ("relations", "holds a relation")])
+def test_images_without_anything_to_find_are_refused(evaluate, make_image_run, kind, message):
+    run = make_image_run({"a": [(0, A, "difficult"), (1, B, "crowd")]})
+    write_detections(run)
+    write_relations(run, a=([A, B], [[0, 1], [1, 0]]))
+    done = evaluate(kind, run, "--data", "somewhere")
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+    assert message in done.stderr
+
+
+@pytest.mark.parametrize("kind", ["detection", "relations"])
+def test_a_run_on_documents_has_no_images(evaluate, make_run, kind):
+    done = evaluate(kind, make_run(RUN))
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+    assert "config.yaml: names no dataset and images.test_split" in done.stderr
+
+
+@pytest.mark.parametrize("numbers", ["0", "10,-5", "1.5", "10,", "ten"])
+def test_k_that_is_not_positive_is_refused(evaluate, make_image_run, numbers):
+    done = evaluate("relations", make_image_run(OBJECTS), "--data", "somewhere", "--top-k", numbers)
+    assert done.returncode == 2
+    assert done.stderr.splitlines()[-1].endswith(f"{numbers} is no list of whole numbers above 0, as 10,50,100")

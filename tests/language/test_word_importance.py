@@ -11,11 +11,11 @@ from data.config import read_config
 from data.errors import run_command
 from data.mini import write_miniature
 from data.runs import RunFolder
-from language.attention import FocusedAttention
+from language.attention import FocusedAttention, focused_importance
 from language.checkpoint import build_model
 from language.config import Config
 from language.han import Attention
-from language.word_importance import focused_importance, main, word_importance
+from language.word_importance import main, word_importance
 
 CONFIGS = Path(__file__).parents[2] / "language/configs/mini/20news"
 DOCUMENT = "rec.autos/10034"  # a post of the miniature's test set

@@ -1,0 +1,137 @@
+"""The shipped configs: each complete, and different from its neighbours in nothing but what its name says."""
+
+import dataclasses
+from pathlib import Path
+from typing import get_args
+
+import pytest
+
+from data.config import read_config
+from data.errors import UserError
+from vision import center_mass, config, targets
+from vision.config import Config
+
+FOLDER = Path(__file__).parents[2] / "vision" / "configs"
+PATHS = sorted(FOLDER.glob("*/*/*.yaml"))
+
+# Table 3's r = 2 is fan-sup, its r = 0 is Table 1's matrix supervision without the focal term.
+TABLE_1 = {"fan-unsup", "fan-sup-row", "fan-sup-mat", "fan-sup"}
+TABLE_3 = {"fan-sup-smooth-l1", "fan-sup-l2", "fan-sup-mat", "fan-sup-r1", "fan-sup", "fan-sup-r3", "fan-sup-r4"}
+TABLES_4_AND_9 = {"base", "fan-unsup", "fan-sup"}
+TABLE_7 = {"fan-sup-different-instance", "fan-sup"}
+
+# What each variant of fan-sup changes in the relation loss.
+CHANGES = {
+    "fan-sup": {},
+    "fan-sup-row": {"mode": "row", "gamma": 0},
+    "fan-sup-mat": {"gamma": 0},
+    "fan-sup-r1": {"gamma": 1},
+    "fan-sup-r3": {"gamma": 3},
+    "fan-sup-r4": {"gamma": 4},
+    "fan-sup-l2": {"penalty": "l2"},
+    "fan-sup-smooth-l1": {"penalty": "smooth_l1"},
+    "fan-sup-different-instance": {"rule": "different_instance"},
+    "fan-unsup": {"weight": 0},
+    "base": {"weight": 0},
+}
+
+
+def read(path):
+    return read_config(Config, path)
+
+
+def test_every_experiment_of_tables_1_3_4_7_and_9_has_its_config():
+    for preset in ("paper", "mini"):
+        names = {
+            dataset: {path.stem for path in (FOLDER / preset / dataset).iterdir()} for dataset in ("voc07", "minicoco")
+        }
+        assert names == {"voc07": TABLE_1 | TABLE_3 | TABLES_4_AND_9 | TABLE_7, "minicoco": TABLES_4_AND_9}
+
+
+@pytest.mark.parametrize("path", PATHS, ids=lambda path: str(path.relative_to(FOLDER)))
+def test_a_config_stands_where_its_runs_will(path):
+    config = read(path)
+    assert (config.preset, config.dataset, config.variant) == (*path.parts[-3:-1], path.stem)
+
+
+@pytest.mark.parametrize("path", PATHS, ids=lambda path: str(path.relative_to(FOLDER)))
+def test_variants_differ_in_what_their_name_says_alone(path):
+    config, supervised = read(path), read(path.with_name("fan-sup.yaml"))
+    expected = dataclasses.replace(
+        supervised,
+        variant=config.variant,
+        model=dataclasses.replace(supervised.model, focused_attention=config.variant != "base"),
+        relation_loss=dataclasses.replace(supervised.relation_loss, **CHANGES[config.variant]),
+    )
+    assert config == expected
+
+
+@pytest.mark.parametrize("path", PATHS, ids=lambda path: str(path.relative_to(FOLDER)))
+def test_data_sets_of_a_preset_differ_in_their_images_alone(path):
+    config, voc07 = read(path), read(path.parents[1] / "voc07" / path.name)
+    images = dataclasses.replace(
+        voc07.images,
+        **{
+            name: getattr(config.images, f"{name}")
+            for name in ("train_split", "train_images", "test_split", "test_images")
+        },
+    )
+    assert config == dataclasses.replace(voc07, dataset=config.dataset, images=images)
+
+
+@pytest.mark.parametrize(
+    ("name", "change"),
+    [
+        ("base.yaml", "model.focused_attention=true"),
+        ("base.yaml", "relation_loss.weight=0.01"),
+        ("fan-sup.yaml", "model.focused_attention=false"),
+        ("fan-sup.yaml", "relation_loss.weight=0"),
+        ("fan-sup.yaml", "relation_loss.gamma=.nan"),
+        ("fan-sup.yaml", "relation_loss.rule=annotated"),
+        ("fan-sup.yaml", "images.long_side=500"),
+        ("fan-sup.yaml", "images.train_images=0"),
+        ("fan-sup.yaml", "model.rois=0"),
+        ("fan-sup.yaml", "model.backbone=resnet152"),
+        ("fan-sup.yaml", "training.learning_rate=.nan"),
+        ("fan-sup.yaml", "training.momentum=1.0"),
+        ("fan-sup.yaml", "training.weight_decay=-0.1"),
+        ("fan-sup.yaml", "detection.score_threshold=1.0"),
+        ("fan-sup.yaml", "dataset=../voc07"),
+    ],
+)
+def test_what_contradicts_the_variant_or_makes_no_sense_is_refused(name, change):
+    with pytest.raises(UserError, match=change.partition("=")[0]):
+        read_config(Config, FOLDER / "paper" / "voc07" / name, [change])
+
+
+def test_the_config_knows_the_losses_and_rules_that_there_are():
+    assert config.Mode == center_mass.Mode
+    assert config.Penalty == center_mass.Penalty
+    assert set(get_args(config.Rule)) < set(get_args(targets.Rule))
+
+
+def test_the_paper_preset_has_the_papers_sizes():
+    config = read(FOLDER / "paper" / "voc07" / "fan-sup.yaml")
+    assert (config.images.train_images, config.images.test_images) == (5011, 4952)
+    assert (config.images.short_side, config.images.long_side) == (600, 1000)
+    model = config.model
+    assert (model.backbone, model.pretrained, model.rois, model.fc_units, model.d_k) == (
+        "resnet101",
+        "imagenet",
+        300,
+        1024,
+        1024,
+    )
+    training = config.training
+    assert (training.epochs, training.batch_size, training.learning_rate, training.decay_after) == (8, 2, 5e-4, 5)
+    assert (training.momentum, training.weight_decay, training.ohem_rois) == (0.9, 5e-4, 128)
+    loss = config.relation_loss
+    assert (loss.weight, loss.rule, loss.mode, loss.penalty, loss.gamma) == (
+        0.01,
+        "different_category",
+        "matrix",
+        "focal",
+        2.0,
+    )
+    detection = config.detection
+    assert (detection.score_threshold, detection.soft_nms_sigma, detection.most) == (1e-3, 0.6, 100)

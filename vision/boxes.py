@@ -1,0 +1,57 @@
+"""Boxes in corner form (x1, y1, x2, y2), as NDArrays: overlap, coding and clipping.
+
+Corners are pixels, the last ones inclusive: sides are x2 - x1 + 1 long, as in Relation Networks' code.
+"""
+
+from mxnet import nd
+from mxnet.ndarray import NDArray
+
+
+def iou(boxes: NDArray, others: NDArray) -> NDArray:
+    """Intersection over union of all pairs: [..., N, 4] and [..., G, 4] -> [..., N, G].
+
+    The leading axes are equal, or 1 in one of the two. Boxes have x2 >= x1 - 1; where both have no area it is NaN.
+    """
+    x1, y1, x2, y2 = nd.split(boxes, 4, axis=-1)  # [..., N, 1]
+    u1, v1, u2, v2 = nd.split(nd.swapaxes(others, -1, -2), 4, axis=-2)  # [..., 1, G]
+    width = nd.relu(nd.broadcast_minimum(x2, u2) - nd.broadcast_maximum(x1, u1) + 1)  # [..., N, G]
+    height = nd.relu(nd.broadcast_minimum(y2, v2) - nd.broadcast_maximum(y1, v1) + 1)
+    shared = width * height
+    return shared / (nd.broadcast_add((x2 - x1 + 1) * (y2 - y1 + 1), (u2 - u1 + 1) * (v2 - v1 + 1)) - shared)
+
+
+def encode(boxes: NDArray, targets: NDArray) -> NDArray:
+    """What takes `boxes` to `targets`, both [..., 4]: deltas (dx, dy, dw, dh) [..., 4].
+
+    Offsets of the centres in sides of the box, and logarithms of the ratios of the sides.
+    """
+    x, y, width, height = _centre_form(boxes)
+    target_x, target_y, target_width, target_height = _centre_form(targets)
+    return nd.concat(
+        (target_x - x) / width,
+        (target_y - y) / height,
+        nd.log(target_width / width),
+        nd.log(target_height / height),
+        dim=-1,
+    )
+
+
+def decode(boxes: NDArray, deltas: NDArray) -> NDArray:
+    """`boxes` moved by `deltas`, both [..., 4]: the inverse of `encode`."""
+    x, y, width, height = _centre_form(boxes)
+    dx, dy, dw, dh = nd.split(deltas, 4, axis=-1)
+    x, y = x + dx * width, y + dy * height
+    half_width, half_height = (nd.exp(dw) * width - 1) / 2, (nd.exp(dh) * height - 1) / 2
+    return nd.concat(x - half_width, y - half_height, x + half_width, y + half_height, dim=-1)
+
+
+def clip(boxes: NDArray, sizes: NDArray) -> NDArray:
+    """`boxes` [B, N, 4] cut off at the edges of their images, whose `sizes` [B, 2] are (height, width)."""
+    last = nd.flip(sizes, axis=1).tile((1, 2)).expand_dims(1) - 1  # [B, 1, 4]
+    return nd.broadcast_minimum(nd.relu(boxes), last)
+
+
+def _centre_form(boxes: NDArray) -> tuple[NDArray, NDArray, NDArray, NDArray]:
+    """Centre x, centre y, width and height of [..., 4], each [..., 1]."""
+    x1, y1, x2, y2 = nd.split(boxes, 4, axis=-1)
+    return (x1 + x2) / 2, (y1 + y2) / 2, x2 - x1 + 1, y2 - y1 + 1

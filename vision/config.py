@@ -1,0 +1,189 @@
+"""The config of one detection experiment; each file of `configs/` holds all of it."""
+
+import math
+from dataclasses import dataclass
+from typing import Any, Literal
+
+Mode = Literal["matrix", "row"]
+Penalty = Literal["focal", "l2", "smooth_l1"]
+Rule = Literal["different_category", "different_instance"]
+Variant = Literal[
+    "base",
+    "fan-unsup",
+    "fan-sup",
+    "fan-sup-row",
+    "fan-sup-mat",
+    "fan-sup-r1",
+    "fan-sup-r3",
+    "fan-sup-r4",
+    "fan-sup-l2",
+    "fan-sup-smooth-l1",
+    "fan-sup-different-instance",
+]
+
+
+@dataclass(frozen=True)
+class ImagesConfig:
+    """Which images there are and how large the network sees them.
+
+    Args:
+        train_split, test_split: names as in `data.images`.
+        train_images, test_images: how many each holds; of minicoco's "train", how many are drawn.
+        short_side, long_side: an image is scaled until its short side has so many pixels, unless its long side would
+            have more than `long_side`, which it has then.
+        flipped_copies: whether an epoch also shows the mirror image of each training image (Relation Networks: yes).
+    """
+
+    train_split: str
+    train_images: int
+    test_split: str
+    test_images: int
+    short_side: int
+    long_side: int
+    flipped_copies: bool
+
+    def __post_init__(self) -> None:
+        _require_positive(self, "train_images", "test_images", "short_side", "long_side")
+        if self.long_side < self.short_side:
+            raise ValueError(f"long_side is {self.long_side}; it must not be below short_side, {self.short_side}")
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """Sizes of the network (paper, appendix B and figure 5; Relation Networks where the paper is silent).
+
+    Args:
+        backbone: the ResNet.
+        pretrained: what it starts from: "imagenet" (GluonCV's model store), a `.params` file of GluonCV's network of
+            that name, or "none".
+        anchor_scale: side of the smallest anchors in cells of 16 pixels; there are four sizes, each twice the last.
+        rois: proposals that go on from the RPN, N of the paper's N × N.
+        rpn_channels, roi_channels: of the RPN's convolution and of the map that ROIs are pooled from.
+        fc_units: of both fully connected layers; size of the features F.
+        focused_attention: whether FAN stands in the head.
+        attention_after: the layer whose output FAN adds to; fc_new_2 gives F ("the final feature descriptor").
+        d_k: size of FAN's projections.
+    """
+
+    backbone: Literal["resnet18", "resnet50", "resnet101"]
+    pretrained: str
+    anchor_scale: float
+    rois: int
+    rpn_channels: int
+    roi_channels: int
+    fc_units: int
+    focused_attention: bool
+    attention_after: Literal["fc_new_1", "fc_new_2"]
+    d_k: int
+
+    def __post_init__(self) -> None:
+        _require_positive(self, "anchor_scale", "rois", "rpn_channels", "roi_channels", "fc_units", "d_k")
+
+
+@dataclass(frozen=True)
+class RelationLossConfig:
+    """The center-mass loss.
+
+    Args:
+        weight: λ of L = L_det + λ L_rel (eq. 6); with 0 the loss is measured and not trained on.
+        rule: which pairs of ROIs are targets (section 3.2 and appendix A.4).
+        mode, penalty, gamma: see `vision.center_mass`.
+    """
+
+    weight: float
+    rule: Rule
+    mode: Mode
+    penalty: Penalty
+    gamma: float
+
+    def __post_init__(self) -> None:
+        for name in ("weight", "gamma"):
+            if not 0 <= getattr(self, name) < math.inf:
+                raise ValueError(f"{name} is {getattr(self, name)}; it must be a number, not below 0")
+
+
+@dataclass(frozen=True)
+class TrainingConfig:
+    """The schedule: SGD with momentum, gradients summed over the images of a batch.
+
+    Args:
+        epochs: each over all images and their flipped copies.
+        batch_size: images a step, over all GPUs.
+        learning_rate: until `decay_after` epochs, a tenth of it from then on.
+        append_objects: whether the annotated boxes stand among the ROIs, too.
+        ohem_rois: how many ROIs an image, those with the largest loss, the head learns from.
+    """
+
+    epochs: int
+    batch_size: int
+    learning_rate: float
+    decay_after: int
+    momentum: float
+    weight_decay: float
+    append_objects: bool
+    ohem_rois: int
+
+    def __post_init__(self) -> None:
+        _require_positive(self, "epochs", "batch_size", "learning_rate", "decay_after", "ohem_rois")
+        if not 0 <= self.momentum < 1:
+            raise ValueError(f"momentum is {self.momentum}; it is a fraction, at least 0 and below 1")
+        if not 0 <= self.weight_decay < math.inf:
+            raise ValueError(f"weight_decay is {self.weight_decay}; it must be a number, not below 0")
+
+
+@dataclass(frozen=True)
+class DetectionConfig:
+    """From the outputs of the head to the detections of an image.
+
+    Args:
+        score_threshold: a box is a candidate of each class whose probability is above this.
+        soft_nms_sigma: scores fall by exp(-IoU² / σ) beside a better box of the class.
+        most: detections an image, over all classes.
+    """
+
+    score_threshold: float
+    soft_nms_sigma: float
+    most: int
+
+    def __post_init__(self) -> None:
+        _require_positive(self, "soft_nms_sigma", "most")
+        if not 0 <= self.score_threshold < 1:
+            raise ValueError(f"score_threshold is {self.score_threshold}; it must be at least 0 and below 1")
+
+
+@dataclass(frozen=True)
+class Config:
+    """One experiment; its runs lie in `<preset>/<dataset>/<variant>/`.
+
+    Args:
+        dataset: "voc07", "minicoco", or the name of a folder of the data root in VOC or COCO layout.
+    """
+
+    preset: Literal["paper", "mini"]
+    dataset: str
+    variant: Variant
+    images: ImagesConfig
+    model: ModelConfig
+    relation_loss: RelationLossConfig
+    training: TrainingConfig
+    detection: DetectionConfig
+
+    def __post_init__(self) -> None:
+        if not self.dataset.strip(".") or "/" in self.dataset:
+            raise ValueError(f"dataset is {self.dataset!r}; it must be the name of a data set or folder")
+        if self.model.focused_attention != (self.variant != "base"):
+            raise ValueError(
+                f"model.focused_attention is {self.model.focused_attention} and variant {self.variant}; "
+                "it must be false for base and true for all others"
+            )
+        if (self.relation_loss.weight > 0) != self.variant.startswith("fan-sup"):
+            raise ValueError(
+                f"relation_loss.weight is {self.relation_loss.weight} and variant {self.variant}; "
+                "it must be above 0 for the variants of fan-sup and 0 for the others"
+            )
+
+
+def _require_positive(section: Any, *names: str) -> None:
+    for name in names:
+        if not 0 < getattr(section, name) < math.inf:
+            raise ValueError(f"{name} is {getattr(section, name)}; it must be a number above 0")

@@ -1,0 +1,129 @@
+"""The losses of the detector: L = L_det + λ L_rel (paper, eq. 6)."""
+
+from typing import NamedTuple
+
+from mxnet import autograd, nd
+from mxnet.ndarray import NDArray
+
+from vision.anchors import anchor_boxes
+from vision.center_mass import CenterMassLoss
+from vision.config import Config
+from vision.detection_targets import RPN_SAMPLES, Targets, roi_targets, rpn_targets
+from vision.detector import DetectorOutput
+from vision.targets import relation_targets
+
+
+class Relations(NamedTuple):
+    """The center-mass loss of each image.
+
+    Args:
+        loss: [B].
+        center_mass: [B].
+        related: [B], 1 where the image has at least one target pair; the others count in no mean.
+    """
+
+    loss: NDArray
+    center_mass: NDArray
+    related: NDArray
+
+
+class Losses(NamedTuple):
+    """The losses of each image. Gradients are summed over images (Relation Networks), so nothing is averaged over them.
+
+    Args:
+        loss: [B], L: the sum of the next four, and λ L_rel where that is trained on.
+        rpn_classification: [B].
+        rpn_boxes: [B].
+        classification: [B].
+        boxes: [B].
+        relations: None in a network without FAN.
+    """
+
+    loss: NDArray
+    rpn_classification: NDArray
+    rpn_boxes: NDArray
+    classification: NDArray
+    boxes: NDArray
+    relations: Relations | None
+
+
+class Criterion:
+    """What a batch is trained on. It is to be called under `autograd.record`; no gradient flows through targets.
+
+    Args:
+        config: λ and the relation loss, which ROIs the head learns from, and the size of the anchors.
+
+    Call arguments:
+        output: what the detector returned.
+        boxes: [B, G, 4] of the objects that are learned, in pixels of the network's input; see
+            `vision.detection_targets.learned_objects`.
+        labels: [B, G] float32 class of each from 0, -1 for padding.
+        sizes: [B, 2] height and width of each image.
+
+    Returns:
+        `Losses`.
+    """
+
+    def __init__(self, config: Config):
+        relation_loss = config.relation_loss
+        self._weight, self._rule = relation_loss.weight, relation_loss.rule
+        self._center_mass_loss = CenterMassLoss(relation_loss.mode, relation_loss.penalty, relation_loss.gamma)
+        self._anchor_scale = config.model.anchor_scale
+        self._ohem_rois = config.training.ohem_rois
+
+    def __call__(self, output: DetectorOutput, boxes: NDArray, labels: NDArray, sizes: NDArray) -> Losses:
+        with autograd.pause():
+            _, height, width, _, _ = output.rpn_logits.shape
+            anchors = nd.array(anchor_boxes(height, width, self._anchor_scale).reshape(-1, 4), ctx=boxes.context)
+            of_anchors = rpn_targets(anchors, boxes, labels, sizes)
+            of_rois = roi_targets(output.rois, boxes, labels)
+        rpn_losses = rpn_loss(output, of_anchors)
+        head_losses = head_loss(output, of_rois, self._ohem_rois)
+        loss = nd.add_n(*rpn_losses, *head_losses)
+        if output.relations is None:
+            return Losses(loss, *rpn_losses, *head_losses, None)
+        relations = self._relations(output, boxes, labels)
+        if self._weight:
+            loss = loss + self._weight * relations.loss
+        return Losses(loss, *rpn_losses, *head_losses, relations)
+
+    def _relations(self, output: DetectorOutput, boxes: NDArray, labels: NDArray) -> Relations:
+        with autograd.pause():
+            targets = relation_targets(output.rois, boxes, labels, self._rule)  # [B, N, N]
+            real = nd.broadcast_mul(output.mask.expand_dims(2), output.mask.expand_dims(1))
+            related = (targets * real).max(axis=(1, 2))  # [B]
+        return Relations(*self._center_mass_loss(output.relations, targets, output.mask), related)
+
+
+def rpn_loss(output: DetectorOutput, targets: Targets) -> tuple[NDArray, NDArray]:
+    """Of the anchors that were drawn, K in all: mean cross entropy, and smooth L1 (σ = 3) / 256; [B] each."""
+    logits, deltas = (array.reshape((0, -1, array.shape[-1])) for array in (output.rpn_logits, output.rpn_deltas))
+    drawn, foreground = targets.labels >= 0, targets.labels > 0  # [B, K]
+    cross_entropy = _cross_entropy(logits, nd.relu(targets.labels)) * drawn
+    classification = cross_entropy.sum(axis=1) / nd.maximum(drawn.sum(axis=1), 1)
+    return classification, _box_losses(deltas, targets.deltas, foreground, sigma=3).sum(axis=1) / RPN_SAMPLES
+
+
+def head_loss(output: DetectorOutput, targets: Targets, kept: int) -> tuple[NDArray, NDArray]:
+    """Mean cross entropy, and smooth L1 (σ = 1) / `kept`, of the `kept` ROIs with the largest sum of both; [B] each.
+
+    That is online hard example mining (Shrivastava et al., 2016) as in Relation Networks. The ROIs that fill a short
+    list are never kept.
+    """
+    cross_entropy = _cross_entropy(output.logits, targets.labels)  # [B, N]
+    box_losses = _box_losses(output.deltas, targets.deltas, targets.labels > 0, sigma=1)  # [B, N]
+    with autograd.pause():
+        hardness = nd.where(output.mask, cross_entropy + box_losses, -nd.ones_like(output.mask))
+        hardest = nd.topk(hardness, axis=1, k=min(kept, hardness.shape[1]), ret_typ="mask") * output.mask
+    classification = (cross_entropy * hardest).sum(axis=1) / nd.maximum(hardest.sum(axis=1), 1)
+    return classification, (box_losses * hardest).sum(axis=1) / kept
+
+
+def _cross_entropy(logits: NDArray, labels: NDArray) -> NDArray:
+    """[B, K] of logits [B, K, C] and labels [B, K]."""
+    return -nd.pick(nd.log_softmax(logits), labels)
+
+
+def _box_losses(deltas: NDArray, targets: NDArray, foreground: NDArray, sigma: float) -> NDArray:
+    """[B, K] smooth L1, quadratic below 1 / σ², summed over the four deltas; 0 where `foreground` [B, K] is."""
+    return nd.smooth_l1(deltas - targets, scalar=sigma).sum(axis=2) * foreground

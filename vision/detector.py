@@ -1,0 +1,144 @@
+"""Faster R-CNN with focused attention (paper, section 4.3; Relation Networks where it is silent)."""
+
+from typing import NamedTuple
+
+import mxnet as mx
+from mxnet import gluon
+from mxnet.ndarray import NDArray
+
+from vision.anchors import STRIDE
+from vision.attention import FocusedAttention
+from vision.backbone import CHANNELS, Backbone, load_imagenet_weights
+from vision.config import ModelConfig
+from vision.rpn import RPN
+
+POOLED = 7  # cells a side of a ROI
+SIGMA = 0.01  # of the weights of new layers
+
+
+class DetectorOutput(NamedTuple):
+    """What losses and detections are made from; N ROIs in each of B images, h × w cells of 12 anchors.
+
+    Args:
+        rpn_logits: [B, h, w, 12, 2] of background and object.
+        rpn_deltas: [B, h, w, 12, 4].
+        rois: [B, N, 4] corners in pixels of the network's input.
+        mask: [B, N] 1 where a ROI is real, 0 where it fills the list.
+        logits: [B, N, 1 + classes], background first.
+        deltas: [B, N, 4] from a ROI to its object, of whatever class, divided by `BOX_STDS`.
+        relations: [B, N, N] pair weights W of FAN before any softmax; None in a network without FAN.
+    """
+
+    rpn_logits: NDArray
+    rpn_deltas: NDArray
+    rois: NDArray
+    mask: NDArray
+    logits: NDArray
+    deltas: NDArray
+    relations: NDArray | None = None
+
+
+class Detector(gluon.HybridBlock):
+    """Detects objects, and weighs the relations between all pairs of ROIs.
+
+    FAN adds the context F_c = W_agg F to F, the output of `fc_new_2`, and F_d = F + F_c goes into both heads. As in
+    Relation Networks the rectifier comes after the sum: relu(F + F_c).
+
+    Args:
+        config: sizes of the network.
+        classes: categories, without background.
+
+    Call arguments:
+        images: [B, 3, H, W] RGB less `vision.backbone.PIXEL_MEANS`; smaller ones padded with 0 below and at the right.
+        sizes: [B, 2] height and width of each image without padding.
+        boxes: [B, G, 4], and labels: [B, G], -1 for padding: boxes that are to stand among the ROIs, after the N
+            proposals; a network that is to run without them, too, must not be hybridised. Relation Networks, where
+            this is the default, lets these attend and not be attended to; here they are entities as all others.
+
+    Returns:
+        a `DetectorOutput`.
+    """
+
+    def __init__(self, config: ModelConfig, classes: int, prefix: str = "", **kwargs):
+        super().__init__(prefix=prefix, **kwargs)
+        conv4, conv5 = CHANNELS[config.backbone]
+        units = config.fc_units
+        self._attention_after = config.attention_after
+        with self.name_scope():
+            self.backbone = Backbone(config.backbone, frozen_norm=config.pretrained != "none", prefix="backbone_")
+            self.rpn = RPN(config.rois, config.anchor_scale, config.rpn_channels, in_channels=conv4, prefix="rpn_")
+            self.conv_new_1 = gluon.nn.Conv2D(
+                config.roi_channels, 1, in_channels=conv5, weight_initializer=_new(), prefix="conv_new_1_"
+            )
+            self.fc_new_1 = _dense("fc_new_1_", config.roi_channels * POOLED**2, units, flatten=True)
+            self.fc_new_2 = _dense("fc_new_2_", units, units)
+            self.focused_attention = None
+            if config.focused_attention:
+                self.focused_attention = FocusedAttention(config.d_k, units, SIGMA, prefix="focused_attention_")
+            self.cls_score = _dense("cls_score_", units, 1 + classes)
+            self.bbox_pred = _dense("bbox_pred_", units, 8)
+
+    def __call__(self, *arguments) -> DetectorOutput:
+        return DetectorOutput(*super().__call__(*arguments))  # Hybridised blocks return plain lists.
+
+    def hybrid_forward(self, F, images, sizes, boxes=None, labels=None):
+        conv4, conv5 = self.backbone(images)  # [B, 1024, h, w], [B, 2048, h, w]
+        rpn_logits, rpn_deltas, rois, mask = self.rpn(conv4, sizes)  # … [B, N, 4], [B, N]
+        if boxes is not None:
+            rois, mask = F.concat(rois, boxes, dim=1), F.concat(mask, labels >= 0, dim=1)  # N: N + G from here on
+
+        reduced = F.relu(self.conv_new_1(conv5))  # [B, 256, h, w]
+        pooled = F.ROIPooling(reduced, _with_image_index(F, rois), (POOLED, POOLED), 1 / STRIDE)  # [B N, 256, 7, 7]
+        first = F.reshape_like(self.fc_new_1(pooled), rois, lhs_begin=0, lhs_end=1, rhs_begin=0, rhs_end=2)
+        first, relations = self._attend(first, mask, "fc_new_1")  # [B, N, 1024]
+        features, relations = self._attend(self.fc_new_2(F.relu(first)), mask, "fc_new_2", relations)  # [B, N, 1024]
+        features = F.relu(features)
+
+        logits = self.cls_score(features)  # [B, N, 1 + classes]
+        # Class-agnostic: four deltas for background, which nothing learns or uses, and four for any object.
+        deltas = F.slice_axis(self.bbox_pred(features), axis=2, begin=4, end=8)  # [B, N, 4]
+        outputs = (rpn_logits, rpn_deltas, rois, mask, logits, deltas)
+        return outputs if relations is None else (*outputs, relations)
+
+    def _attend(self, features, mask, layer, relations=None):
+        """F + F_c, and W, where FAN stands after this layer; else what came in."""
+        if self.focused_attention is None or layer != self._attention_after:
+            return features, relations
+        context, relations = self.focused_attention(features, mask)
+        return features + context, relations
+
+
+def build_detector(config: ModelConfig, classes: int, ctx: mx.Context | list[mx.Context]) -> Detector:
+    """The network of a config with its initial weights, drawn from MXNet's global seed, on one device or several.
+
+    As in Relation Networks, conv1, res2 and every γ and β stay as ImageNet left them, and there is no weight decay on
+    biases; what starts from scratch learns all, and is drawn as He et al. (2015) do, or with σ = 0.01 after the
+    backbone.
+
+    Raises:
+        UserError: the pretrained weights cannot be had.
+    """
+    detector = Detector(config, classes)
+    detector.initialize(mx.init.MSRAPrelu(factor_type="in", slope=0), ctx=mx.cpu())
+    detector.backbone(mx.nd.zeros((1, 3, 2 * STRIDE, 2 * STRIDE)))  # Makes the parameters whose shape it waits for.
+    if config.pretrained != "none":
+        load_imagenet_weights(detector.backbone, config.backbone, config.pretrained)
+        detector.backbone.freeze()
+    detector.collect_params(".*(beta|bias)$").setattr("wd_mult", 0.0)
+    detector.collect_params().reset_ctx(ctx)
+    return detector
+
+
+def _dense(prefix: str, in_units: int, units: int, flatten: bool = False) -> gluon.nn.Dense:
+    return gluon.nn.Dense(units, flatten=flatten, in_units=in_units, weight_initializer=_new(), prefix=prefix)
+
+
+def _new() -> mx.init.Initializer:
+    return mx.init.Normal(SIGMA)
+
+
+def _with_image_index(F, rois):
+    """ROIs [B, N, 4] as `ROIPooling` wants them: [B N, 5], the index of the image first."""
+    index = F.contrib.arange_like(rois, axis=0).reshape((-1, 1, 1))  # [B, 1, 1]
+    index = F.broadcast_like(index, F.slice_axis(rois, axis=2, begin=0, end=1), lhs_axes=(1,), rhs_axes=(1,))
+    return F.concat(index, rois, dim=2).reshape((-3, 0))

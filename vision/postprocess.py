@@ -1,0 +1,80 @@
+"""From the outputs of the head to detections: boxes moved, scores decayed beside better ones (soft-NMS)."""
+
+from typing import NamedTuple
+
+import numpy as np
+from mxnet import nd
+from mxnet.ndarray import NDArray
+
+from vision.boxes import clip, decode, iou
+from vision.config import DetectionConfig
+from vision.detection_targets import BOX_STDS
+from vision.detector import DetectorOutput
+
+
+class Detections(NamedTuple):
+    """What was found in an image, best first.
+
+    Args:
+        boxes: [D, 4] float32 corners in pixels of the original image.
+        scores: [D] float32.
+        labels: [D] int, classes from 0.
+    """
+
+    boxes: np.ndarray
+    scores: np.ndarray
+    labels: np.ndarray
+
+
+def detections(output: DetectorOutput, sizes: NDArray, scales: NDArray, config: DetectionConfig) -> list[Detections]:
+    """The detections of each image of a batch.
+
+    Args:
+        output: what the detector returned.
+        sizes: [B, 2] height and width of each image as the network saw it.
+        scales: [B] by which the original images were multiplied.
+        config: threshold, σ of soft-NMS and how many are kept.
+    """
+    deltas = nd.broadcast_mul(output.deltas, nd.array(BOX_STDS, ctx=output.deltas.context))
+    boxes = clip(decode(output.rois, deltas), sizes)  # [B, N, 4]
+    boxes = nd.broadcast_div(boxes, scales.reshape((-1, 1, 1)))
+    probabilities = nd.softmax(output.logits).slice_axis(axis=2, begin=1, end=None)  # [B, N, classes]
+    probabilities = nd.broadcast_mul(probabilities, output.mask.expand_dims(2))
+    arrays = (array.asnumpy() for array in (boxes, probabilities, iou(boxes, boxes)))
+    return [_detect(*image, config) for image in zip(*arrays, strict=True)]
+
+
+def _detect(boxes: np.ndarray, probabilities: np.ndarray, overlaps: np.ndarray, config: DetectionConfig) -> Detections:
+    """Detections from boxes [N, 4], which every class shares, probabilities [N, classes] and overlaps [N, N]."""
+    candidates = np.where(probabilities > config.score_threshold, probabilities, 0)
+    scores = soft_nms(candidates, overlaps, config.soft_nms_sigma, config.most)
+    best = np.argsort(-scores, axis=None, kind="stable")[: config.most]
+    best = best[scores.flat[best] > 0]
+    rois, labels = np.unravel_index(best, scores.shape)
+    return Detections(boxes[rois], scores[rois, labels], labels)
+
+
+def soft_nms(scores: np.ndarray, overlaps: np.ndarray, sigma: float, most: int) -> np.ndarray:
+    """Gaussian soft-NMS (Bodla et al., 2017) of all classes at once.
+
+    Again and again the best of the boxes that are left is taken, and the others' scores fall by exp(-IoU² / σ) with
+    it. Nothing is removed for its score: Relation Networks does not, either.
+
+    Args:
+        scores: [N, classes]; 0 for what is no candidate.
+        overlaps: [N, N] IoU of the boxes.
+        sigma: 0.6 in Relation Networks.
+        most: boxes a class to take; the scores taken never rise, so as many as are wanted of all classes will do.
+
+    Returns:
+        [N, classes] scores when they were taken; 0 for those that were not.
+    """
+    decay = np.exp(-(overlaps**2) / sigma)
+    left, taken = scores.T.copy(), np.zeros_like(scores.T)  # [classes, N]
+    rows = np.arange(len(left))
+    for _ in range(min(most, len(scores))):
+        best = left.argmax(axis=1)
+        taken[rows, best] = np.maximum(taken[rows, best], left[rows, best])  # A class with nothing left offers 0.
+        left *= decay[best]
+        left[rows, best] = 0
+    return taken.T

@@ -13,10 +13,11 @@ from data.config import read_config
 from data.encoding import EncodedDocuments, encode_corpus, encode_texts
 from data.errors import UserError, run_command
 from data.files import read_text, write_arrays
+from data.options import add_data_option, add_gpus_option, choose_gpus
 from data.runs import RunFolder
 from data.text import TextAnalyser
 from language.config import Config
-from language.options import add_shared_options, choose_gpus, require_gpus
+from language.options import add_cache_option, require_gpus
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -145,7 +146,9 @@ def main() -> None:
     parser.add_argument("run", type=Path, help="run folder: <runs>/<preset>/<data set>/<variant>/seed<k>")
     parser.add_argument("text", nargs="?", help="a text file, or - for standard input; without it, the test set")
     parser.add_argument("--attention", action="store_true", help="also print the sentence and word weights of the text")
-    add_shared_options(parser)
+    add_data_option(parser)
+    add_gpus_option(parser)
+    add_cache_option(parser)
     arguments = parser.parse_args()
     choose_gpus(arguments.gpus)
     if arguments.text is None:

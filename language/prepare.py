@@ -1,12 +1,12 @@
 """Encodes a data set and trains its skip-gram vectors, for all runs at once: `python -m language.prepare CONFIG`."""
 
 import argparse
-import os
 from pathlib import Path
 
 from data.config import read_config
 from data.encoding import encode_corpus
 from data.errors import run_command
+from data.options import add_data_option
 from data.word_vectors import word_vectors
 from language.config import Config
 
@@ -34,12 +34,7 @@ def main() -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("config", type=Path, help="a file of language/configs/")
-    parser.add_argument(
-        "--data",
-        type=Path,
-        default=Path(os.environ.get("FAN_DATA") or "datasets"),
-        help="folder of the data sets (default: $FAN_DATA, else datasets)",
-    )
+    add_data_option(parser)
     parser.add_argument("--runs", type=Path, default=Path("runs"), help="their cache/ is filled (default: runs)")
     parser.add_argument("--set", action="append", metavar="SECTION.KEY=VALUE", help="replaces a value of the config")
     options = parser.parse_args()

@@ -3,7 +3,6 @@
 import argparse
 import time
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,10 +11,11 @@ from tqdm import tqdm
 from data.config import read_config
 from data.encoding import EncodedCorpus, EncodedDocuments, encode_corpus
 from data.errors import UserError, run_command
+from data.options import add_data_option, add_gpus_option, add_training_options, choose_gpus
 from data.runs import RunFolder
 from data.word_vectors import word_vectors
 from language.config import Config
-from language.options import add_shared_options, choose_gpus, require_gpus, seed_number
+from language.options import add_cache_option, require_gpus
 from language.predict import make_predict_step, predict_documents
 
 if TYPE_CHECKING:
@@ -188,16 +188,10 @@ def main() -> None:
         epilog=EXAMPLE,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("config", type=Path, help="a file of language/configs/")
-    parser.add_argument("--seed", type=seed_number, default=0, help="of weights and document order (default: 0)")
-    parser.add_argument("--runs", type=Path, default=Path("runs"), help="folder of the runs (default: runs)")
-    parser.add_argument(
-        "--set",
-        action="append",
-        metavar="SECTION.KEY=VALUE",
-        help="replaces a value of the config; such a run belongs in a --runs folder of its own",
-    )
-    add_shared_options(parser)
+    add_training_options(parser, "language/configs/")
+    add_data_option(parser)
+    add_gpus_option(parser)
+    add_cache_option(parser)
     arguments = parser.parse_args()
     choose_gpus(arguments.gpus)
     config = read_config(Config, arguments.config, arguments.set)

@@ -19,9 +19,9 @@ import numpy as np
 from data.encoding import encode_texts, reader_of
 from data.errors import UserError, run_command
 from data.files import write_json
+from data.options import add_data_option, add_gpus_option, choose_gpus
 from data.text import CATEGORIES, TextAnalyser
 from language.config import Config
-from language.options import add_data_and_gpu_options, choose_gpus
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -147,7 +147,8 @@ def build_parser() -> argparse.ArgumentParser:
         help="which sentence of the --document or --text before it, from 1 (default: 1)",
     )
     parser.add_argument("--out", type=Path, required=True, metavar="FILE", help="the JSON file to write")
-    add_data_and_gpu_options(parser)
+    add_data_option(parser)
+    add_gpus_option(parser)
     return parser
 
 

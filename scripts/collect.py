@@ -3,7 +3,7 @@
 import math
 import re
 import shlex
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -11,7 +11,7 @@ from data.errors import UserError
 from data.files import read_json, read_yaml
 from data.runs import RunFolder
 from scripts.metrics.trials import Difference, Summary, paired_difference, summarize
-from scripts.paper import Number, Row, Table
+from scripts.paper import Metric, Number, Row, Table
 
 RECORD = {"commit": str, "versions": dict, "device": str, "machine": str, "seconds": (int, float), "finished": str}
 TRAIN_AGAIN = "remove the run folder and train again"
@@ -61,12 +61,22 @@ class Cell:
         return self.ours.mean - self.paper.mean if self.ours and self.paper else None
 
 
+@dataclass(frozen=True)
+class Curve:
+    """A metric over K on one data set, of which `dataset` is the label: at `top_k[i]` its row is `rows[i]`."""
+
+    dataset: str
+    metric: Metric
+    top_k: list[int]
+    rows: list[list[Cell]]
+
+
 def collect_runs(table: Table, preset: str, runs: Path) -> tuple[list[Run], list[Gap]]:
     """Reads every run of the table's data sets and variants, whatever its seed.
 
     Args:
         table: the table to fill.
-        preset: `paper`, where a row needs the paper's number of trials, or `mini`, where seed 0 is enough.
+        preset: one of the table's; at `mini` seed 0 is enough, at others a row needs all its trials.
         runs: the folder above `<preset>/<data set>/<variant>/seed<k>`.
 
     Returns:
@@ -92,13 +102,22 @@ def collect_runs(table: Table, preset: str, runs: Path) -> tuple[list[Run], list
 
 
 def trials_needed(table: Table, preset: str, dataset: str) -> int:
-    """How many seeds fill the data set's rows: the paper's trials, or one at the miniature preset."""
-    return max(row.trials for row in table.rows if row.dataset == dataset) if preset == "paper" else 1
+    """How many seeds fill the data set's rows: their trials, or one at the miniature preset."""
+    return 1 if preset == "mini" else max(row.trials for row in table.rows if row.dataset == dataset)
 
 
 def fill_cells(table: Table, runs: list[Run]) -> list[list[Cell]]:
     """Each row's cells, in the order of the columns."""
     return [_fill_row(table, row, runs) for row in table.rows]
+
+
+def fill_curves(table: Table, runs: list[Run]) -> list[Curve]:
+    """The table's `curve` on each data set that has runs, for the variants that its rows have at some K."""
+    if not table.curve:
+        return []
+    rows = {row.dataset: row for row in table.rows if row.metric.name.startswith(table.curve.name)}
+    curves = [_fill_curve(table, row, runs) for row in rows.values()]
+    return [curve for curve in curves if curve.top_k]
 
 
 def fill_commands(table: Table, preset: str, runs: Path, gaps: list[Gap]) -> list[str]:
@@ -110,9 +129,15 @@ def fill_commands(table: Table, preset: str, runs: Path, gaps: list[Gap]) -> lis
     commands = []
     for dataset, missing in seeds.items():
         seed_list = ",".join(map(str, sorted(missing)))
-        options = ["--preset", preset, "--datasets", dataset, "--seeds", seed_list, *elsewhere]
-        commands.append(shlex.join([f"scripts/{table.name}.sh", *options]))
+        datasets = ["--datasets", dataset] if len(table.presets) > 1 else []
+        commands.append(f"{script_of(table, preset)} {shlex.join([*datasets, '--seeds', seed_list, *elsewhere])}")
     return commands
+
+
+def script_of(table: Table, preset: str) -> str:
+    """The script that makes the table's runs. That of a study has one preset and data set, and no options for them."""
+    script = f"scripts/{table.name}.sh"
+    return f"{script} --preset {preset}" if len(table.presets) > 1 else script
 
 
 def _fill_row(table: Table, row: Row, runs: list[Run]) -> list[Cell]:
@@ -132,6 +157,17 @@ def _fill_row(table: Table, row: Row, runs: list[Run]) -> list[Cell]:
         )
         for variant, paper in row.cells.items()
     ]
+
+
+def _fill_curve(table: Table, row: Row, runs: list[Run]) -> Curve:
+    """The cells at every K at which all runs were evaluated, in rows made like the given one of the table."""
+    metric = table.curve
+    names = [run.metrics.keys() for run in runs if run.dataset == row.dataset and run.variant in row.cells]
+    common = set.intersection(*map(set, names)) if names else set()
+    top_k = sorted(int(name.removeprefix(metric.name)) for name in common if name.startswith(metric.name))
+    at_k = [replace(metric, name=f"{metric.name}{k}") for k in top_k]
+    rows = [replace(row, metric=one, cells=dict.fromkeys(row.cells)) for one in at_k]
+    return Curve(row.label, metric, top_k, fill_cells(replace(table, rows=rows), runs))
 
 
 def _seeds_in(folder: Path) -> set[int]:

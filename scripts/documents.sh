@@ -10,23 +10,14 @@ prepare_documents() {
   done
 }
 
-# Lists the runs for run_jobs. Seeds outside variants: an interrupted table still compares the variants on the seeds it
-# has.
+# Lists the runs for run_jobs.
 document_runs() {
-  local dataset seed variant config folder
-  for dataset in "${datasets[@]}"; do
-    for seed in "${seeds[@]}"; do
-      for variant in "${variants[@]}"; do
-        config="language/configs/$preset/$dataset/$variant.yaml"
-        folder="$runs/$preset/$dataset/$variant/seed$seed"
-        list_job "$dataset $variant seed $seed" "$folder" "$config"
-        show python -m language.train "$config" --seed "$seed" --data "$data" --runs "$runs" ${gpus:+--gpus "$gpus"}
-        show python -m language.predict "$folder" --data "$data" ${gpus:+--gpus "$gpus"}
-        show python -m scripts.evaluate classification "$folder"
-        if [[ $variant != hatt ]]; then # which has no relations, hence no center-mass
-          show python -m scripts.evaluate center-mass "$folder"
-        fi
-      done
-    done
-  done
+  list_runs language evaluate_documents
+}
+
+evaluate_documents() {
+  show python -m scripts.evaluate classification "$folder"
+  if [[ $variant != hatt ]]; then # which has no relations, hence no center-mass
+    show python -m scripts.evaluate center-mass "$folder"
+  fi
 }

@@ -3,11 +3,10 @@
 python -m scripts.evaluate classification RUN [RUN ...]          predictions.npz → accuracy
 python -m scripts.evaluate detection RUN [RUN ...] --data DIR    detections.json → average precision
 python -m scripts.evaluate relations RUN [RUN ...] --data DIR    relations.npz → recall over K
-python -m scripts.evaluate center-mass RUN [RUN ...]             center_mass.npz → center-mass
+python -m scripts.evaluate center-mass RUN [RUN ...]             center_mass.npz, log.jsonl → center-mass
 """
 
 import argparse
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
@@ -20,6 +19,7 @@ from tqdm import tqdm
 from data.errors import UserError, run_command
 from data.files import read_arrays, read_json, read_yaml, write_json
 from data.images import read_images
+from data.options import add_data_option
 from data.records import ImageDataset, ImageRecord
 from data.runs import RunFolder
 from scripts.metrics.center_mass import mean_center_mass
@@ -120,7 +120,10 @@ read_once = cache(read_images)  # several runs on one data set share it
 
 
 def evaluate_center_mass(run: RunFolder) -> Metrics:
-    """Mean center-mass over the items that hold a pair, from `center_mass.npz`."""
+    """Mean center-mass over the items that hold a pair, from `center_mass.npz`.
+
+    Beside it `train_center_mass`, the mean over the last epoch of training, where the log has it.
+    """
     arrays = read_arrays(
         run.center_mass,
         ["ids", "center_mass"],
@@ -130,11 +133,15 @@ def evaluate_center_mass(run: RunFolder) -> Metrics:
     with errors_named(run.center_mass):
         require_ids(arrays["ids"], arrays["center_mass"])
         mean, with_pair, without_pair = mean_center_mass(arrays["center_mass"])
-    return {
+    metrics = {
         "center_mass": mean,
         "center_mass_items": with_pair,
         "center_mass_items_without_pair": without_pair,
     }
+    last_epoch = (run.epochs() or [{}])[-1]
+    if "center_mass" in last_epoch:
+        metrics["train_center_mass"] = last_epoch["center_mass"]
+    return metrics
 
 
 def require_ids(ids: np.ndarray, values: np.ndarray) -> None:
@@ -192,9 +199,11 @@ def describe_relations(metrics: Metrics) -> str:
 
 def describe_center_mass(metrics: Metrics) -> str:
     """One line for the screen."""
+    in_training = metrics.get("train_center_mass")
     return (
         f"center-mass {metrics['center_mass']:.4f} over {metrics['center_mass_items']:,} items with a pair, "
         f"{metrics['center_mass_items_without_pair']:,} without"
+        + (f"; {in_training:.4f} in the last epoch of training" if in_training is not None else "")
     )
 
 
@@ -249,18 +258,12 @@ def build_parser() -> argparse.ArgumentParser:
     )
     center_mass = kinds.add_parser(
         "center-mass",
-        description="Center-mass from RUN/center_mass.npz.",
+        description="Center-mass from RUN/center_mass.npz, and that of the last epoch of training from RUN/log.jsonl.",
         help="center-mass from center_mass.npz",
     )
     center_mass.set_defaults(evaluate=evaluate_center_mass, describe=describe_center_mass)
     for kind in (detection, relations):
-        kind.add_argument(
-            "--data",
-            type=Path,
-            default=Path(os.environ.get("FAN_DATA") or "datasets"),
-            metavar="DIR",
-            help="folder of the data sets, for the true objects (default: $FAN_DATA, else datasets)",
-        )
+        add_data_option(kind)  # for the true objects
     for kind in (classification, detection, relations, center_mass):
         kind.add_argument(
             "runs",

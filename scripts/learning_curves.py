@@ -10,12 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
 from data.errors import UserError, run_command
-from data.files import read_yaml, replaced_on_success, write_text
+from data.files import read_yaml, write_text
 from data.runs import RunFolder
+from scripts.curves import Line, Panel, draw_panels
 from scripts.markdown import markdown_table
 from scripts.metrics.trials import summarize
 
@@ -96,24 +95,17 @@ def _mean_and_std(values: np.ndarray, digits: int) -> str:
 
 def draw_curves(path: Path, settings: list[Setting]) -> None:
     """Writes a PNG with a panel a metric: the mean over seeds, and a band from the lowest to the highest."""
-    figure = Figure(figsize=(5 * len(PANELS), 4), layout="constrained")
-    for axes, (metric, label) in zip(figure.subplots(1, len(PANELS)), PANELS.items(), strict=True):
-        axes.set_title(label, fontsize=10)
-        axes.set_xlabel("epoch")
-        axes.spines[["top", "right"]].set_visible(False)
-        for number, setting in enumerate(settings):
-            _draw_curve(axes, setting.curves(metric), f"C{number}", setting.name)
-    handles, labels = figure.axes[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=5, frameon=False, fontsize=8)
-    with replaced_on_success(path) as temporary:
-        figure.savefig(temporary, dpi=150)
+    panels = []
+    for metric, label in PANELS.items():
+        curves = {setting.name: setting.curves(metric) for setting in settings}
+        panels.append(Panel(label, "epoch", [_line(name, values) for name, values in curves.items() if values.size]))
+    draw_panels(path, panels)
 
 
-def _draw_curve(axes: Axes, curves: np.ndarray, color: str, label: str) -> None:
-    if curves.size:
-        epochs = np.arange(1, curves.shape[1] + 1)
-        axes.plot(epochs, curves.mean(axis=0), color=color, label=label, linewidth=1.2)
-        axes.fill_between(epochs, curves.min(axis=0), curves.max(axis=0), color=color, alpha=0.15, linewidth=0)
+def _line(label: str, curves: np.ndarray) -> Line:
+    """The line of curves [seeds, epochs]."""
+    epochs = np.arange(1, curves.shape[1] + 1)
+    return Line(label, epochs, curves.mean(axis=0), curves.min(axis=0), curves.max(axis=0))
 
 
 def main() -> None:

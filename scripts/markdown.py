@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable
 from itertools import combinations
 from pathlib import Path
 
-from scripts.collect import Cell, Gap, Run, fill_commands, trials_needed
+from scripts.collect import Cell, Curve, Gap, Run, fill_commands, trials_needed
 from scripts.metrics.trials import Difference, Summary, paired_difference
 from scripts.paper import Metric, Number, Table
 
@@ -13,13 +13,21 @@ NOTHING = "–"
 
 
 def markdown_sections(
-    table: Table, preset: str, runs: Path, rows: list[list[Cell]], found: list[Run], gaps: list[Gap]
+    table: Table,
+    preset: str,
+    runs: Path,
+    rows: list[list[Cell]],
+    curves: list[Curve],
+    found: list[Run],
+    gaps: list[Gap],
 ) -> list[str]:
-    """The parts of the Markdown: heading, the table, paired differences, the runs, what is missing."""
+    """The parts of the Markdown: heading, the table, its curves, paired differences, the runs, what is missing."""
     sections = [f"# {table.title}", table.note]
-    if preset != "paper":
+    if preset == "mini":
         sections.append(f"**{MINIATURE}.**")
     sections.append(comparison(table, preset, rows))
+    for curve in curves:
+        sections += [f"## {curve.dataset}, {curve.metric.label} over K", over_k(curve)]
     sections += ["## Differences, seed by seed", differences(rows)]
     sections += ["## Runs", times(found), provenance(found)]
     if gaps:
@@ -42,6 +50,16 @@ def comparison(table: Table, preset: str, rows: list[list[Cell]]) -> str:
         needed = trials_needed(table, preset, row[0].row.dataset)
         lines.append([f"trials of {needed}", *by_column(table, row, lambda cell: str(len(cell.values)))])
     return markdown_table(["", *table.columns.values()], lines)
+
+
+def over_k(curve: Curve) -> str:
+    """A line a K, a column a variant."""
+    header = ["K", *(cell.label for cell in curve.rows[0])]
+    lines = [
+        [f"{k:,}", *(with_std(cell.ours, curve.metric) for cell in row)]
+        for k, row in zip(curve.top_k, curve.rows, strict=True)
+    ]
+    return markdown_table(header, lines)
 
 
 def differences(rows: list[list[Cell]]) -> str:

@@ -1,13 +1,17 @@
 # shellcheck shell=bash disable=SC2034,SC2154  # variables come from, and go to, the scripts that source this
-# Sourced by table.sh and figure.sh: the options that both have, and how a command is shown and run. Of get_data.sh's
-# use is from_root alone.
+# Sourced by table.sh, figure.sh and figure4.sh: the options that they share, and how a command is shown and run. Of
+# get_data.sh's use is from_root alone.
 #
-# They set about (what the script does) and product (table or figure), and define
+# They set about (what the script does) and product (table or figure), may set anew what stands first below, and define
 #   own_usage, remarks      print the lines of their own options, and what stands below all of them
 #   own_option NAME VALUE   takes one of their own options; returns 1 where it is none of them
 # before they call parse_options "$@", which leaves
 #   preset, gpus, dry_run   as given
 #   data, runs, out         folders, as seen from the repository's root, where all commands are run
+
+presets=(paper mini)    # the first is the default
+lacks=""                # those of the options, of table.sh's too, that the script has no use for
+example="--preset mini" # what stands in the help
 
 called_from="$PWD"
 cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit
@@ -18,20 +22,32 @@ usage: scripts/${0##*/} [options]
 
 $about
 
+$(all_options | without_lacking)
+
+$(remarks)
+
+example: scripts/${0##*/} $example
+END
+}
+
+all_options() {
+  cat <<END
   --preset NAME     paper: the paper's sizes, for GPUs; mini: small networks on miniature data, minutes on two
-                    cores (default: paper)
+                    cores (default: paper). The data of mini lie in mini/ in the data folder; table scripts write
+                    them where they are not there yet
 $(own_usage)
-  --data DIR        where the data sets are (default: \$FAN_DATA, else datasets); those of mini are in DIR/mini
+  --data DIR        where the data sets are (default: \$FAN_DATA, else datasets)
   --runs DIR        where the runs are kept (default: runs)
   --out DIR         where the $product is written, in a folder of the preset's name (default: results)
   --gpus IDS        GPUs that may be used, as 0,1 (default: all)
   --dry-run         print the commands and run none
   --help            this text
-
-$(remarks)
-
-example: scripts/${0##*/} --preset mini
 END
+}
+
+# Leaves out the lines of each option that the script lacks, down to the next option.
+without_lacking() {
+  awk -v lacks=" $lacks " '/^  --/ { kept = !index(lacks, " " $1 " ") } kept'
 }
 
 fail() {
@@ -40,12 +56,13 @@ fail() {
 }
 
 parse_options() {
-  preset=paper gpus="" dry_run=no
+  preset="${presets[0]}" gpus="" dry_run=no
   data=datasets runs=runs out=results
   [[ -z ${FAN_DATA:-} ]] || data="$(from_root "$FAN_DATA")"
   local value
   while (($#)); do
     value="${2:-}"
+    [[ " $lacks " != *" $1 "* ]] || no_such_option "$1"
     case "$1" in
       --help | -h) usage && exit ;;
       --dry-run) dry_run=yes && shift && continue ;;
@@ -54,14 +71,18 @@ parse_options() {
       --runs) runs="$(from_root "$value")" ;;
       --out) out="$(from_root "$value")" ;;
       --gpus) gpus="$value" ;;
-      *) own_option "$1" "$value" || fail "$1: no such option; scripts/${0##*/} --help lists them" ;;
+      *) own_option "$1" "$value" || no_such_option "$1" ;;
     esac
     [[ -n $value ]] || fail "$1: lacks its value"
     shift 2
   done
-  [[ $preset == paper || $preset == mini ]] || fail "--preset $preset: must be paper or mini"
+  [[ " ${presets[*]} " == *" $preset "* ]] || fail "--preset $preset: must be paper or mini"
   [[ $gpus =~ ^([0-9]+(,[0-9]+)*)?$ ]] || fail "--gpus $gpus: must be numbers with commas between, as 0,1"
-  [[ $preset == paper ]] || data="$data/mini"
+  [[ $preset != mini ]] || data="$data/mini"
+}
+
+no_such_option() {
+  fail "$1: no such option; scripts/${0##*/} --help lists them"
 }
 
 # A path as it was meant where the script was called.
@@ -76,6 +97,13 @@ from_root() {
 # The environment that the commands need; a dry run needs none.
 enter_environment() {
   [[ $dry_run == yes ]] || source scripts/environment.sh
+}
+
+# All pieces of the miniature are looked for, since one that an older version wrote has no pictures.
+write_miniature() {
+  if [[ $preset == mini && ! (-e $data/VOCdevkit && -e $data/coco && -e $data/lexicon.tsv) ]]; then
+    run python -m data.mini --out "$data"
+  fi
 }
 
 # run COMMAND…: shows a command and runs it; one that fails ends the script with its exit code.

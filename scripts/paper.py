@@ -6,6 +6,7 @@ from pathlib import Path
 from data.files import read_yaml
 
 PAPER_FILE = Path(__file__).parent / "paper.yaml"
+PRESETS = ("paper", "mini")  # of a table
 
 
 @dataclass(frozen=True)
@@ -39,13 +40,18 @@ class Row:
 
 @dataclass(frozen=True)
 class Table:
-    """One table of the paper; `columns` are labels by variant."""
+    """One table of the paper, or a study in its form; `columns` are labels by variant.
+
+    `curve` is a metric over K, where one is drawn: it stands for all metrics that are named like it, with K behind.
+    """
 
     name: str
     title: str
     note: str
     columns: dict[str, str]
     rows: list[Row]
+    presets: tuple[str, ...] = PRESETS
+    curve: Metric | None = None
 
     def metrics_of_runs(self) -> dict[tuple[str, str], set[str]]:
         """What the table is made from: (data set, variant) → names of the metrics its runs must hold."""
@@ -74,7 +80,15 @@ def _table(name: str, values: dict, metrics: dict[str, Metric]) -> Table:
         )
         for row in values["rows"]
     ]
-    return Table(name, values["title"], values["note"], values["columns"], rows)
+    return Table(
+        name,
+        values["title"],
+        values["note"],
+        values["columns"],
+        rows,
+        presets=tuple(values.get("presets", PRESETS)),
+        curve=metrics[values["curve"]] if "curve" in values else None,
+    )
 
 
 def _number(printed: str | float | None) -> Number | None:

@@ -6,6 +6,8 @@ Prints Markdown, and writes to <out>/<preset>/:
     <table>.csv          the same numbers, a line a cell
     <table>.png          bars, ours beside the paper's
     <table>.runs.jsonl   the runs it was made from, a line each: config, metrics, time, versions, commit, …
+
+and for a table that is a curve, <table>.curve.csv and <table>.curve.png: its numbers at every K, and the curve.
 """
 
 import argparse
@@ -17,13 +19,14 @@ from pathlib import Path
 from data.errors import UserError, run_command
 from data.files import write_text
 from scripts.bars import draw_bars
-from scripts.collect import Cell, Run, collect_runs, fill_cells
+from scripts.collect import Cell, Run, collect_runs, fill_cells, fill_curves, script_of
+from scripts.curves import draw_curves
 from scripts.markdown import MINIATURE, markdown_sections
 from scripts.paper import Table, read_tables
 
 
 def write_report(table: Table, preset: str, runs: Path, out: Path) -> str:
-    """Writes the four files of one table and returns its Markdown.
+    """Writes the files of one table and returns its Markdown.
 
     Raises:
         UserError: no run of the table is finished, or a file of a run is damaged.
@@ -31,17 +34,20 @@ def write_report(table: Table, preset: str, runs: Path, out: Path) -> str:
     found, gaps = collect_runs(table, preset, runs)
     if not found:
         raise UserError(
-            f"{runs / preset}: no finished and evaluated run of {table.name}; "
-            f"run scripts/{table.name}.sh --preset {preset} first"
+            f"{runs / preset}: no finished and evaluated run of {table.name}; run {script_of(table, preset)} first"
         )
-    rows = fill_cells(table, found)
-    markdown = "\n\n".join(markdown_sections(table, preset, runs, rows, found, gaps)) + "\n"
+    rows, curves = fill_cells(table, found), fill_curves(table, found)
+    markdown = "\n\n".join(markdown_sections(table, preset, runs, rows, curves, found, gaps)) + "\n"
     stem = out / preset / table.name
     write_text(stem.with_suffix(".md"), markdown)
     write_text(stem.with_suffix(".csv"), csv_text(rows))
     write_text(stem.with_suffix(".runs.jsonl"), "".join(json.dumps(run_line(run)) + "\n" for run in found))
     measured = [row for row in rows if any(cell.ours for cell in row)]
-    draw_bars(stem.with_suffix(".png"), table, measured, remark="" if preset == "paper" else MINIATURE)
+    remark = MINIATURE if preset == "mini" else ""
+    draw_bars(stem.with_suffix(".png"), table, measured, remark)
+    if curves:
+        write_text(stem.with_suffix(".curve.csv"), csv_text([row for curve in curves for row in curve.rows]))
+        draw_curves(stem.with_suffix(".curve.png"), table, curves, remark)
     return markdown
 
 
@@ -77,14 +83,14 @@ def csv_line(cell: Cell) -> dict[str, str | int | float | None]:
 
 
 def run_line(run: Run) -> dict:
-    """One run without the paths of the machine it was made on."""
+    """One run without the paths of the machine it was made on, nor the metrics of single categories (`ap/cat`)."""
     return {
         "preset": run.preset,
         "dataset": run.dataset,
         "variant": run.variant,
         "seed": run.seed,
         "config": run.config,
-        "metrics": run.metrics,
+        "metrics": {name: value for name, value in run.metrics.items() if "/" not in name},
         "seconds": run.record["seconds"],
         "versions": run.record["versions"],
         "commit": run.record["commit"],
@@ -99,12 +105,16 @@ def build_parser(tables: dict[str, Table]) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m scripts.report",
         description="Prints a table of the paper beside ours, as Markdown, and writes it to OUT/PRESET/ with "
-        "a CSV, a bar chart and the runs it was made from. scripts/TABLE.sh makes the runs and calls this.",
+        "a CSV, a bar chart and the runs it was made from, a curve over K with its numbers in addition where the table "
+        "is one. scripts/TABLE.sh makes the runs and calls this.",
         epilog="example: python -m scripts.report table6 --preset mini",
     )
     parser.add_argument("table", choices=tables, metavar="TABLE", help="one of %(choices)s")
     default = "(default: %(default)s)"
-    parser.add_argument("--preset", choices=["paper", "mini"], default="paper", help=f"sizes of the runs {default}")
+    presets = sorted({preset for table in tables.values() for preset in table.presets})
+    parser.add_argument(
+        "--preset", choices=presets, help="sizes of the runs (default: paper, or the only one that a study has)"
+    )
     parser.add_argument("--runs", type=Path, default="runs", metavar="DIR", help=f"where the runs are {default}")
     parser.add_argument("--out", type=Path, default="results", metavar="DIR", help=f"where to write {default}")
     return parser
@@ -114,9 +124,14 @@ def main() -> None:
     """Writes and prints one table."""
     tables = read_tables()
     options = build_parser(tables).parse_args()
-    print(write_report(tables[options.table], options.preset, options.runs, options.out), end="")
-    written = options.out / options.preset / options.table
-    print(f"\nwritten: {written}.md, .csv, .png, .runs.jsonl")
+    table = tables[options.table]
+    preset = options.preset or table.presets[0]
+    if preset not in table.presets:
+        raise UserError(f"--preset {preset}: {table.name} has {' and '.join(table.presets)}; give one of these")
+    print(write_report(table, preset, options.runs, options.out), end="")
+    stem = options.out / preset / table.name
+    curve = ", .curve.csv, .curve.png" if stem.with_suffix(".curve.png").exists() else ""
+    print(f"\nwritten: {stem}.md, .csv, .png, .runs.jsonl{curve}")
 
 
 if __name__ == "__main__":

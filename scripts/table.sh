@@ -4,16 +4,20 @@
 # A table script sets about, datasets, variants and trials, and calls read_options "$@", which leaves what
 # options.sh says, and
 #   datasets, seeds     arrays to loop over
-# It calls write_miniature, then run_jobs with a function that lists its runs: for each, list_job and a show for
-# every command.
+# It calls write_miniature, then run_jobs with a function that lists its runs: all at once with list_runs, or each with
+# list_job and a show for every command.
 
 # shellcheck source=scripts/options.sh
 source "$(dirname "${BASH_SOURCE[0]}")/options.sh"
 product=table
 
 own_usage() {
+  local name defaults=""
+  for name in "${presets[@]}"; do
+    defaults+="${defaults:+, }$(default_seeds "$name") at $name"
+  done
   cat <<END
-  --seeds LIST      seeds to run, as 0,1,2 (default: $(default_seeds paper) at paper, $(default_seeds mini) at mini)
+  --seeds LIST      seeds to run, as 0,1,2 (default: $defaults)
   --datasets LIST   only these of ${datasets[*]}, as a,b (default: all)
   --jobs N          runs at a time, each with its part of the cores or of the GPUs (default: one a GPU; without
                     GPUs one a core, as far as 3 GB of memory are free for each). The output of one at a time is
@@ -24,8 +28,7 @@ END
 remarks() {
   cat <<END
 Stop it whenever you like: the same command goes on where it was, and repeats no run that is finished. The table is
-made from all finished runs, those of earlier calls included, and says which are missing. The miniature data sets are
-written where they are not there yet.
+made from all finished runs, those of earlier calls included, and says which are missing.
 END
 }
 
@@ -48,12 +51,12 @@ read_options() {
   enter_environment
 }
 
-# The paper's trials; one at the miniature preset, so that it is quick.
+# The script's trials; one at the miniature preset, so that it is quick.
 default_seeds() {
-  if [[ $1 == paper ]]; then
-    seq -s , 0 $((trials - 1))
-  else
+  if [[ $1 == mini ]]; then
     echo 0
+  else
+    seq -s , 0 $((trials - 1))
   fi
 }
 
@@ -71,15 +74,28 @@ choose_datasets() {
   done
 }
 
-write_miniature() {
-  if [[ $preset == mini && ! -e $data/lexicon.tsv ]]; then # the last piece that data.mini puts in its place
-    run python -m data.mini --out "$data"
-  fi
-}
-
 # list_job TITLE FOLDER CONFIG: begins a run in a list; its commands follow.
 list_job() {
   printf '# %s\t%s\t%s\n' "$@"
+}
+
+# list_runs PACKAGE EVALUATE: lists all runs of the script, which PACKAGE trains and predicts with. The function
+# EVALUATE shows how one of them, that of $variant in $folder, is evaluated. Seeds outside variants: an interrupted
+# table still compares the variants on the seeds it has.
+list_runs() {
+  local dataset seed variant config folder
+  for dataset in "${datasets[@]}"; do
+    for seed in "${seeds[@]}"; do
+      for variant in "${variants[@]}"; do
+        config="$1/configs/$preset/$dataset/$variant.yaml"
+        folder="$runs/$preset/$dataset/$variant/seed$seed"
+        list_job "$dataset $variant seed $seed" "$folder" "$config"
+        show python -m "$1.train" "$config" --seed "$seed" --data "$data" --runs "$runs" ${gpus:+--gpus "$gpus"}
+        show python -m "$1.predict" "$folder" --data "$data" ${gpus:+--gpus "$gpus"}
+        "$2"
+      done
+    done
+  done
 }
 
 # run_jobs LIST: runs what the function LIST lists, several runs at a time. A dry run shows the commands alone.

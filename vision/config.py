@@ -156,10 +156,11 @@ class Config:
     """One experiment; its runs lie in `<preset>/<dataset>/<variant>/`.
 
     Args:
+        preset: "paper": the paper's sizes; "small": reduced networks on real images; "mini": on miniature data.
         dataset: "voc07", "minicoco", or the name of a folder of the data root in VOC or COCO layout.
     """
 
-    preset: Literal["paper", "mini"]
+    preset: Literal["paper", "small", "mini"]
     dataset: str
     variant: Variant
     images: ImagesConfig

@@ -6,7 +6,7 @@ from mxnet import autograd, nd
 from mxnet.ndarray import NDArray
 
 from vision.anchors import anchor_boxes
-from vision.center_mass import CenterMassLoss
+from vision.center_mass import CenterMassLoss, real_pairs
 from vision.config import Config
 from vision.detection_targets import RPN_SAMPLES, Targets, roi_targets, rpn_targets
 from vision.detector import DetectorOutput
@@ -82,16 +82,16 @@ class Criterion:
         loss = nd.add_n(*rpn_losses, *head_losses)
         if output.relations is None:
             return Losses(loss, *rpn_losses, *head_losses, None)
-        relations = self._relations(output, boxes, labels)
+        relations = self.relations(output, boxes, labels)
         if self._weight:
             loss = loss + self._weight * relations.loss
         return Losses(loss, *rpn_losses, *head_losses, relations)
 
-    def _relations(self, output: DetectorOutput, boxes: NDArray, labels: NDArray) -> Relations:
+    def relations(self, output: DetectorOutput, boxes: NDArray, labels: NDArray) -> Relations:
+        """The center-mass loss alone, of a network with FAN; arguments as above."""
         with autograd.pause():
             targets = relation_targets(output.rois, boxes, labels, self._rule)  # [B, N, N]
-            real = nd.broadcast_mul(output.mask.expand_dims(2), output.mask.expand_dims(1))
-            related = (targets * real).max(axis=(1, 2))  # [B]
+            related = (targets * real_pairs(nd, output.mask)).max(axis=(1, 2))  # [B]
         return Relations(*self._center_mass_loss(output.relations, targets, output.mask), related)
 
 

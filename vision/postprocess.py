@@ -1,11 +1,16 @@
-"""From the outputs of the head to detections: boxes moved, scores decayed beside better ones (soft-NMS)."""
+"""From the outputs of the head to detections: boxes moved, scores decayed beside better ones (soft-NMS); their file."""
 
-from typing import NamedTuple
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
 from mxnet import nd
 from mxnet.ndarray import NDArray
 
+from data.files import replaced_on_success
 from vision.boxes import clip, decode, iou
 from vision.config import DetectionConfig
 from vision.detection_targets import BOX_STDS
@@ -78,3 +83,43 @@ def soft_nms(scores: np.ndarray, overlaps: np.ndarray, sigma: float, most: int) 
         left *= decay[best]
         left[rows, best] = 0
     return taken.T
+
+
+@contextmanager
+def detections_writer(path: Path, category_ids: tuple[int, ...]) -> Iterator[Callable[[str, Detections], None]]:
+    """Yields what adds an image, its id and its detections, to a COCO results file.
+
+    If the block ends well the file is put in its place in one step, else there is none.
+
+    Args:
+        category_ids: what the file calls each class.
+    """
+    with replaced_on_success(path) as temporary, temporary.open("w") as file:
+        separator = ""
+
+        def add(image_id: str, found: Detections) -> None:
+            nonlocal separator
+            for entry in coco_results(image_id, found, category_ids):
+                file.write(f"{separator}\n{json.dumps(entry)}")
+                separator = ","
+
+        file.write("[")
+        yield add
+        file.write("\n]\n")
+
+
+def coco_results(image_id: str, found: Detections, category_ids: tuple[int, ...]) -> Iterator[dict[str, Any]]:
+    """The detections of an image as COCO's results format has them: bbox is x, y, width, height.
+
+    A box whose x1 and x2 are the same pixel is 1 wide, as everywhere here. Ids that are numbers are written as such.
+    """
+    x1, y1, x2, y2 = found.boxes.T
+    boxes = np.stack([x1, y1, x2 - x1 + 1, y2 - y1 + 1], axis=1).round(2)
+    columns = (boxes.astype(float).tolist(), found.scores.astype(float).tolist(), found.labels.tolist())
+    for box, score, label in zip(*columns, strict=True):
+        yield {
+            "image_id": int(image_id) if image_id.isdecimal() and image_id == str(int(image_id)) else image_id,
+            "category_id": category_ids[label],
+            "bbox": box,
+            "score": round(score, 6),
+        }

@@ -106,6 +106,16 @@ def test_both_kinds_of_predictions_are_merged_into_one_flat_file(evaluate, make_
     assert center_mass.stdout == f"{run}: center-mass 0.5000 over 2 items with a pair, 1 without\n"
 
 
+def test_the_center_mass_of_the_last_epoch_of_training_stands_beside_that_of_the_test(evaluate, make_run):
+    run = make_run(RUN)
+    write_center_mass(run)
+    log = [{"epoch": 1, "seconds": 1.0, "center_mass": 0.125}, {"epoch": 2, "seconds": 1.0, "center_mass": 0.625}]
+    (run / "log.jsonl").write_text("".join(json.dumps(line) + "\n" for line in log))
+    done = evaluate("center-mass", run)
+    assert json.loads((run / "metrics.json").read_text())["train_center_mass"] == 0.625
+    assert done.stdout.endswith("with a pair, 1 without; 0.6250 in the last epoch of training\n")
+
+
 def test_several_runs_get_a_line_each(evaluate, make_run):
     runs = [make_run(f"mini/20news/hatt/seed{seed}") for seed in (0, 1)]
     for run in runs:

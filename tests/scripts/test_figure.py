@@ -80,6 +80,41 @@ def test_a_run_that_is_not_there_gets_the_command_that_makes_it(tmp_path):
     assert "scripts/table6.sh --preset mini --datasets 20news --seeds 0" in done.stderr
 
 
+def test_figure_4_is_drawn_from_annotations(tmp_path):
+    command = "python -m scripts.relation_targets --dataset"
+    assert [" ".join(each) for each in dry_run("figure4")] == [
+        f"{command} voc07 --split test --data datasets --out results/paper/figure4.png"
+    ]
+    choice = ("--dataset", "minicoco", "--image", "7", "--object", "2", "--preset", "mini", "--data", str(tmp_path))
+    assert [" ".join(each) for each in dry_run("figure4", *choice)] == [
+        f"python -m data.mini --out {tmp_path}/mini",
+        f"{command} minicoco --split minival --image 7 --object 2 --data {tmp_path}/mini "
+        "--out results/mini/figure4.png",
+    ]
+    assert dry_run("figure4", "--dataset", "cars", "--split", "mine")[0][4:7] == ["cars", "--split", "mine"]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--object", "x"], "--object x: must be a whole number"),
+        (["--image"], "--image: lacks its value"),
+        (["--gpus", "0"], "--gpus: no such option; scripts/figure4.sh --help lists them"),
+    ],
+)
+def test_a_mistake_at_figure_4_gets_one_line(options, message):
+    done = call("figure4", "--dry-run", *options)
+    assert (done.returncode, done.stdout, done.stderr) == (2, "", f"error: {message}\n")
+
+
+def test_help_of_figure_4_teaches_its_options_alone():
+    done = call("figure4", "--help")
+    assert done.returncode == 0 and done.stderr == ""
+    options = [line.split()[0] for line in done.stdout.splitlines() if line.startswith("  --")]
+    own = ["--dataset", "--split", "--image", "--object"]
+    assert options == ["--preset", *own, "--data", "--out", "--dry-run", "--help"]
+
+
 @pytest.mark.parametrize("figure", ["figure2", "figure6"])
 def test_help_teaches_every_option(figure):
     done = call(figure, "--help")

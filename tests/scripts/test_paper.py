@@ -27,8 +27,67 @@ def test_table_8_is_the_papers_and_shares_its_semantic_column_with_table_6():
     assert tables["table8"].rows[0].cells["fan-sup"] == tables["table6"].rows[0].cells["fan-sup"]
 
 
-def test_both_tables_average_over_five_trials():
-    assert {row.trials for table in read_tables().values() for row in table.rows} == {5}
+def test_table_1_quotes_the_one_number_that_is_also_in_table_3():
+    tables = read_tables()
+    quoted = {row.metric.name: [each for each in row.cells.values() if each] for row in tables["table1"].rows}
+    of_table_3 = {row.metric.name: row.cells["fan-sup"] for row in tables["table3"].rows}
+    assert quoted == {"recall@100": [], "recall@1000": [], "recall@5000": [Number(69.9, 0.3)], "center_mass": []}
+    assert of_table_3["recall@5000"] == Number(69.9, 0.3)
+
+
+def test_table_3_is_the_papers():
+    assert list(read_tables()["table3"].columns.values()) == ["smooth L1", "L2", *(f"r = {r}" for r in range(5))]
+    assert printed("table3") == [
+        ["79.6±0.2", "79.7±0.2", "79.4±0.1", "79.5±0.2", "79.9±0.2", "79.8±0.1", "79.7±0.2"],
+        ["60.3±0.3", "64.6±0.5", "62.1±0.3", "66.5±0.2", "69.9±0.3", "68.7±0.4", "67.1±0.3"],
+    ]
+
+
+def test_table_4_is_the_papers():
+    assert printed("table4") == [
+        ["47.0±None", "47.7±0.1", "48.2±0.2"],
+        ["78.2±None", "79.3±0.2", "79.9±0.2"],
+        ["26.8±None", "27.5±None", "27.9±None"],
+        ["46.6±None", "47.4±None", "47.8±None"],
+    ]
+
+
+def test_table_7_is_the_papers():
+    assert printed("table7") == [["47.6±0.1", "48.2±0.2"], ["79.5±0.2", "79.9±0.2"]]
+
+
+def test_table_9_is_the_papers():
+    assert printed("table9") == [["0.02±None", "0.747±None"], ["0.013±None", "0.459±None"]]
+
+
+def test_voc_is_judged_by_its_own_rule_and_coco_by_its_own():
+    rows = [row for table in read_tables().values() for row in table.rows if row.metric.name.endswith("map_50")]
+    assert {(row.dataset, row.metric.name) for row in rows} == {
+        ("voc07", "voc_map_50"),
+        ("minicoco", "map_50"),
+        ("bccd", "voc_map_50"),
+    }
+
+
+def test_tables_average_over_the_papers_trials():
+    trials = {name: {row.trials for row in table.rows} for name, table in read_tables().items()}
+    three = {name: {3} for name in ("table1", "table3", "table4", "table7", "bccd")}
+    assert trials == {"table6": {5}, "table8": {5}, "table9": {1}} | three
+
+
+def test_a_study_has_presets_of_its_own_and_no_number_of_the_paper():
+    tables = read_tables()
+    assert {name: table.presets for name, table in tables.items() if "paper" not in table.presets} == {
+        "bccd": ("small",)
+    }
+    assert printed("bccd") == []
+
+
+def test_curves_are_drawn_of_recall():
+    assert {name: table.curve.name for name, table in read_tables().items() if table.curve} == {
+        "table1": "recall@",
+        "bccd": "recall@",
+    }
 
 
 @pytest.mark.parametrize("name", list(read_tables()))

@@ -9,7 +9,8 @@ from data.errors import UserError, run_command
 from scripts.paper import Metric, Number, Row, Table, read_tables
 from scripts.report import main, write_report
 
-TABLE6 = read_tables()["table6"]
+TABLES = read_tables()
+TABLE6 = TABLES["table6"]
 ACCURACIES = {"hatt": [0.640, 0.644], "fan-unsup": [0.646, 0.648], "fan-sup": [0.660, 0.658]}
 
 
@@ -172,6 +173,103 @@ def test_the_list_of_runs_holds_what_each_was_and_no_path(report, make_row, tmp_
         "machine": "2 cores of a test",
         "date": "2024-05-06T07:08:09+00:00",
     }
+
+
+def test_metrics_of_single_categories_are_left_out_of_the_list_of_runs(report, make_run, tmp_path):
+    make_run("paper/20news/hatt/seed0", {"accuracy": 0.5, "ap/cat": 0.1, "voc_ap_50/cat": 0.2})
+    report()
+    assert json.loads((tmp_path / "out/paper/table6.runs.jsonl").read_text())["metrics"] == {"accuracy": 0.5}
+
+
+RECALLS = {"fan-unsup": [(0.1, 0.3), (0.2, 0.4)], "fan-sup": [(0.5, 0.7), (0.5, 0.9)]}  # at K = 100 and 5000, by seed
+
+
+@pytest.fixture
+def make_recalls(make_run):
+    """Runs on images of two variants and two seeds; `fan-unsup` was evaluated at a further K."""
+
+    def make(prefix: str) -> None:
+        for variant, seeds in RECALLS.items():
+            for seed, (at_100, at_5000) in enumerate(seeds):
+                recalls = {"recall@5000": at_5000, "recall@100": at_100, "recall@1000": at_5000, "pooled_recall@9": 0}
+                others = {"map": 0.5, "voc_map_50": 0.6, "center_mass": 0.4, "train_center_mass": 0.5}
+                further = {"recall@7": 0.0} if variant == "fan-unsup" else {}
+                make_run(f"{prefix}/{variant}/seed{seed}", recalls | others | further)
+
+    return make
+
+
+def test_a_curve_has_its_numbers_at_every_k_that_all_runs_have(report, make_recalls):
+    make_recalls("paper/voc07")
+    lines = lines_after(report(TABLES["table1"]), "K ")
+    assert lines[0] == ["K", "un-sup", "row", "mat", "mat-focal"]
+    assert lines[2:5] == [  # 0.1 and 0.2: standard deviation 0.1 / sqrt(2)
+        ["100", "15.0 ± 7.1", "–", "–", "50.0 ± 0.0"],
+        ["1,000", "35.0 ± 7.1", "–", "–", "80.0 ± 14.1"],
+        ["5,000", "35.0 ± 7.1", "–", "–", "80.0 ± 14.1"],
+    ]
+    assert lines[5] == [""]
+
+
+def test_a_curve_is_written_as_csv_and_drawn(report, make_recalls, tmp_path):
+    make_recalls("paper/voc07")
+    report(TABLES["table1"])
+    lines = list(csv.DictReader((tmp_path / "out/paper/table1.curve.csv").open()))
+    assert len(lines) == 3 * 4
+    found = [(line["metric"], line["ours_mean"], line["trials"]) for line in lines if line["variant"] == "fan-sup"]
+    assert found == [("recall@100", "50.0", "2"), ("recall@1000", "80.0", "2"), ("recall@5000", "80.0", "2")]
+    assert (tmp_path / "out/paper/table1.curve.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_what_faster_r_cnn_alone_lacks_does_not_shorten_the_curve(report, make_run, make_recalls):
+    make_recalls("small/bccd")
+    make_run("small/bccd/base/seed0", {"map": 0.5, "voc_map_50": 0.6})
+    lines = lines_after(report(TABLES["bccd"], "small"), "K ")
+    assert lines[0] == ["K", "un-sup", "row", "mat", "mat-focal"]
+    assert [line[0] for line in lines[2:5]] == ["100", "1,000", "5,000"]
+
+
+def test_without_a_run_that_has_it_there_is_no_curve(report, make_run, tmp_path):
+    make_run("small/bccd/base/seed0", {"map": 0.5, "voc_map_50": 0.6})
+    assert "over K" not in report(TABLES["bccd"], "small")
+    assert not list((tmp_path / "out/small").glob("*.curve.*"))
+
+
+def test_a_study_needs_all_its_trials_and_its_script_takes_no_preset(report, make_recalls, tmp_path):
+    make_recalls("small/bccd")
+    markdown = report(TABLES["bccd"], "small")
+    assert "miniature" not in markdown
+    assert lines_after(markdown, "**BCCD, recall@5k (%)**")[1:3] == [
+        ["ours", "", "35.0 ± 7.1", "–", "–", "80.0 ± 14.1"],
+        ["trials of 3", "", "2", "0", "0", "2"],
+    ]
+    assert f"\nscripts/bccd.sh --seeds 0,1,2 --runs {tmp_path}/runs\n" in markdown
+
+
+def test_a_study_is_reported_at_its_own_preset(monkeypatch, capsys, make_recalls, tmp_path):
+    make_recalls("small/bccd")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", ["report", "bccd"])
+    main()
+    written = "written: results/small/bccd.md, .csv, .png, .runs.jsonl, .curve.csv, .curve.png\n"
+    assert capsys.readouterr().out.endswith(written)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "line"),
+    [
+        (["table6", "--preset", "small"], "--preset small: table6 has paper and mini; give one of these"),
+        (["bccd", "--preset", "mini"], "--preset mini: bccd has small; give one of these"),
+        (["bccd"], "runs/small: no finished and evaluated run of bccd; run scripts/bccd.sh first"),
+    ],
+)
+def test_another_preset_or_none_of_its_runs_gets_one_line(monkeypatch, capsys, tmp_path, arguments, line):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", ["report", *arguments])
+    with pytest.raises(SystemExit) as exit:
+        run_command(main)
+    assert exit.value.code == 2
+    assert capsys.readouterr().err == f"error: {line}\n"
 
 
 def test_a_table_of_two_metrics_and_numbers_without_deviation(report, make_run, tmp_path):

@@ -1,13 +1,16 @@
-"""The miniature's supervised config made smaller still, and a batch of two images for its network."""
+"""The miniature's supervised config made smaller still, and what it is tried on: a batch, or a data set of files."""
 
 import dataclasses
 from pathlib import Path
 
 import numpy as np
 import pytest
+from gluoncv.model_zoo.resnet import BasicBlockV1, ResNetV1
 from mxnet import nd
 
+from data import mini_images, voc
 from data.config import read_config
+from vision import backbone
 from vision.config import Config
 
 CONFIGS = Path(__file__).parents[2] / "vision" / "configs"
@@ -28,3 +31,41 @@ def batch():
     sizes = nd.array([[64, 96], [64, 80]])
     boxes = nd.array([[[4, 6, 39, 51], [50, 10, 85, 60]], [[10, 10, 50, 50], [0, 0, 0, 0]]])
     return images, sizes, boxes, nd.array([[0, 3], [2, -1]])
+
+
+@pytest.fixture(scope="session")
+def data(tmp_path_factory) -> Path:
+    """A data folder that holds `tiny`, a folder in VOC layout: 5 + 3 scenes of the miniature, of either orientation.
+
+    Two of the five and one of the three show no relation between categories.
+    """
+    root = tmp_path_factory.mktemp("datasets")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(mini_images, "VOC_IMAGES", {"trainval": 5, "test": 3})
+        patch.setattr(mini_images, "COCO_IMAGES", 0)
+        mini_images.write_images(root, seed=3)
+    (root / voc.FOLDER).rename(root / "tiny")
+    return root
+
+
+@pytest.fixture(scope="session")
+def tiny(config) -> Config:
+    """A config for `data`: three steps an epoch, the second of the two epochs at the lower learning rate."""
+    split = {"train_images": 5, "test_images": 3, "flipped_copies": False}
+    images = dataclasses.replace(config.images, short_side=48, long_side=64, **split)
+    model = dataclasses.replace(config.model, rois=24, anchor_scale=0.5)
+    training = dataclasses.replace(config.training, epochs=2, decay_after=1, append_objects=True)
+    return dataclasses.replace(config, dataset="tiny", images=images, model=model, training=training)
+
+
+@pytest.fixture(scope="module")
+def thin_backbone():
+    """Makes the backbone a thousand times smaller: a block a stage, a few channels. Any network trains alike."""
+
+    def thin(name, **options):
+        return ResNetV1(BasicBlockV1, layers=[1] * 4, channels=[4, 4, 6, 8, 10], **options)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(backbone, "get_model", thin)
+        patch.setitem(backbone.CHANNELS, "resnet18", (8, 10))
+        yield

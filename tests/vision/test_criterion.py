@@ -11,8 +11,6 @@ from vision.criterion import Criterion, head_loss, rpn_loss
 from vision.detection_targets import RPN_SAMPLES, Targets
 from vision.detector import DetectorOutput, build_detector
 
-pytestmark = pytest.mark.slow  # The custom operator inside whole networks: still to be shown free of deadlocks.
-
 IMAGES, ROIS, CLASSES = 2, 7, 4
 
 
@@ -154,12 +152,14 @@ def test_a_network_learns_from_two_images(config, batch):
     trainer = gluon.Trainer(detector.collect_params(), "sgd", {"learning_rate": 0.01, "momentum": 0.9})
     criterion = Criterion(config)
     images, sizes, boxes, labels = batch
-    losses = []
+    learned = []
     for _ in range(15):
         with autograd.record():
-            loss = criterion(detector(images, sizes), boxes, labels, sizes).loss
-        loss.backward()
+            losses = criterion(detector(images, sizes), boxes, labels, sizes)
+        losses.loss.backward()
         trainer.step(1)
-        losses.append(loss.sum().asscalar())
-    assert np.isfinite(losses).all()
-    assert losses[-1] < 0.7 * losses[0]
+        learned.append([losses.rpn_classification.sum().asscalar(), losses.classification.sum().asscalar()])
+    assert np.isfinite(losses.loss.asnumpy()).all()
+    # Not the losses of boxes and relations: the better the RPN, the more ROIs and pairs have something to learn.
+    assert learned[-1][0] < 0.5 * learned[0][0]
+    assert learned[-1][1] < learned[0][1]

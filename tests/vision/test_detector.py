@@ -14,8 +14,6 @@ from vision.config import Config
 from vision.criterion import Criterion
 from vision.detector import Detector, DetectorOutput, build_detector
 
-pytestmark = pytest.mark.slow  # The custom operator inside whole networks: still to be shown free of deadlocks.
-
 PAPER = Path(__file__).parents[2] / "vision" / "configs" / "paper"
 
 # Relation Networks' parameters, for the 80 categories of COCO.

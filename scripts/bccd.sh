@@ -1,0 +1,25 @@
+#!/usr/bin/env bash
+# The networks of Tables 1 and 4 on real images that are trained on in minutes: blood cells.
+set -euo pipefail
+# shellcheck source=scripts/table.sh
+source "$(dirname "${BASH_SOURCE[0]}")/table.sh"
+source scripts/images.sh
+
+cells=https://github.com/Shenggan/BCCD_Dataset
+about="Object detection, recall of relationship proposals over K and center-mass on BCCD, microscope images with three
+categories of blood cells, for Faster R-CNN (base), with a focused attention network added (fan-unsup), and supervised
+in the ways of Table 1 (fan-sup-row, fan-sup-mat, fan-sup). The networks are small, for CPUs. Trains, predicts,
+evaluates, prints the table and draws the curves. The data set is the folder BCCD of
+$cells (MIT licence); it must lie in the data folder under the name bccd."
+presets=(small)
+lacks="--preset --datasets"
+example="--seeds 0"
+datasets=(bccd)
+variants=(base fan-unsup fan-sup-row fan-sup-mat fan-sup)
+trials=3
+read_options "$@"
+
+[[ $dry_run == yes || -d $data/bccd ]] ||
+  fail "$data/bccd: no such folder; get BCCD of $cells and put it there under this name"
+run_jobs image_runs
+run python -m scripts.report bccd --preset "$preset" --runs "$runs" --out "$out"

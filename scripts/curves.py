@@ -1,0 +1,90 @@
+"""Curves with bands: a metric of a table over K, and what other drawings of curves share with it."""
+
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from data.files import replaced_on_success
+from scripts.collect import Cell, Curve
+from scripts.paper import Table
+
+WIDTH, HEIGHT = 5, 4  # inches, of a panel
+LEAST_WIDTH = 6.5  # inches, of a figure: room for its title
+
+
+class Line(NamedTuple):
+    """A curve through [P] points and the band around it, from `low` to `high`."""
+
+    label: str
+    x: np.ndarray
+    y: np.ndarray
+    low: np.ndarray
+    high: np.ndarray
+
+
+class Panel(NamedTuple):
+    """Lines on the same axes; with `ticks`, x is logarithmic and has these alone."""
+
+    title: str
+    x_label: str
+    lines: list[Line]
+    ticks: tuple[int, ...] = ()
+
+
+def draw_curves(path: Path, table: Table, curves: list[Curve], remark: str) -> None:
+    """Writes a PNG with a panel a data set: the mean over seeds and a band of one standard deviation, over log K.
+
+    Args:
+        path: the file.
+        table: gives the title.
+        curves: at least one; a variant without a run has no line.
+        remark: printed below the title, may be empty.
+    """
+    panels = [
+        Panel(
+            title=f"{curve.dataset}: {curve.metric.label}, mean and standard deviation over trials",
+            x_label="K",
+            lines=[_line(curve, cells) for cells in zip(*curve.rows, strict=True) if cells[0].ours],
+            ticks=tuple(curve.top_k),
+        )
+        for curve in curves
+    ]
+    draw_panels(path, panels, title=f"{table.title}\n{remark}".rstrip())
+
+
+def _line(curve: Curve, cells: tuple[Cell, ...]) -> Line:
+    """The line of one variant, whose cells are in the order of K; one trial has a band of no height."""
+    mean = np.array([cell.ours.mean for cell in cells])
+    std = np.array([cell.ours.std or 0 for cell in cells])
+    return Line(cells[0].label, np.array(curve.top_k), mean, mean - std, mean + std)
+
+
+def draw_panels(path: Path, panels: list[Panel], title: str = "") -> None:
+    """Writes a PNG with the panels side by side; lines of the same label have the same colour."""
+    size = max(WIDTH * len(panels), LEAST_WIDTH), HEIGHT
+    figure = Figure(figsize=size, layout="constrained")  # without pyplot: no screen, no global state
+    labels = list(dict.fromkeys(line.label for panel in panels for line in panel.lines))
+    for axes, panel in zip(figure.subplots(1, len(panels), squeeze=False).flat, panels, strict=True):
+        axes.set_title(panel.title, fontsize=10)
+        axes.set_xlabel(panel.x_label)
+        axes.spines[["top", "right"]].set_visible(False)
+        for line in panel.lines:
+            _draw_line(axes, line, f"C{labels.index(line.label)}")
+        if panel.ticks:
+            axes.set_xscale("log")
+            axes.set_xticks(panel.ticks, panel.ticks, fontsize=8)
+            axes.minorticks_off()
+    if title:
+        figure.suptitle(title, fontsize=10)
+    handles, labels = figure.axes[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=5, frameon=False, fontsize=8)
+    with replaced_on_success(path) as temporary:
+        figure.savefig(temporary, dpi=150)
+
+
+def _draw_line(axes: Axes, line: Line, color: str) -> None:
+    axes.plot(line.x, line.y, color=color, label=line.label, linewidth=1.2)
+    axes.fill_between(line.x, line.low, line.high, color=color, alpha=0.15, linewidth=0)

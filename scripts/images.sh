@@ -1,0 +1,15 @@
+# shellcheck shell=bash disable=SC2154  # variables come from the scripts that source this, and from table.sh
+# Sourced by the table scripts of images, after table.sh: the commands of their runs.
+
+# Lists the runs for run_jobs. A run belongs to a data set and a variant, not to a table: the tables share them.
+image_runs() {
+  list_runs vision evaluate_images
+}
+
+evaluate_images() {
+  show python -m scripts.evaluate detection "$folder" --data "$data"
+  if [[ $variant != base ]]; then # which has no relations
+    show python -m scripts.evaluate relations "$folder" --data "$data"
+    show python -m scripts.evaluate center-mass "$folder"
+  fi
+}

@@ -1,0 +1,18 @@
+#!/usr/bin/env bash
+# Table 1: how to supervise the focused attention.
+set -euo pipefail
+# shellcheck source=scripts/table.sh
+source "$(dirname "${BASH_SOURCE[0]}")/table.sh"
+source scripts/images.sh
+
+about="Table 1: recall of relationship proposals over K on VOC07, for focused attention without supervision (fan-unsup),
+and supervised by rows (fan-sup-row), as a matrix (fan-sup-mat), or as a matrix with the focal term (fan-sup). Trains,
+predicts, evaluates, prints the table and draws it as curves."
+datasets=(voc07)
+variants=(fan-unsup fan-sup-row fan-sup-mat fan-sup)
+trials=3
+read_options "$@"
+
+write_miniature
+run_jobs image_runs
+run python -m scripts.report table1 --preset "$preset" --runs "$runs" --out "$out"

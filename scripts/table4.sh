@@ -1,0 +1,18 @@
+#!/usr/bin/env bash
+# Table 4: object detection by Faster R-CNN, without and with focused attention.
+set -euo pipefail
+# shellcheck source=scripts/table.sh
+source "$(dirname "${BASH_SOURCE[0]}")/table.sh"
+source scripts/images.sh
+
+about="Table 4: object detection on VOC07 and minicoco, for Faster R-CNN (base), with a focused attention network added
+(fan-unsup), and with its attention supervised (fan-sup). Trains, predicts, evaluates and prints the table beside the
+paper's. Its three trials are the paper's for VOC07; for minicoco the paper has one (--datasets minicoco --seeds 0)."
+datasets=(voc07 minicoco)
+variants=(base fan-unsup fan-sup)
+trials=3
+read_options "$@"
+
+write_miniature
+run_jobs image_runs
+run python -m scripts.report table4 --preset "$preset" --runs "$runs" --out "$out"

@@ -1,0 +1,18 @@
+#!/usr/bin/env bash
+# Table 7: which pairs of objects to supervise the focused attention with.
+set -euo pipefail
+# shellcheck source=scripts/table.sh
+source "$(dirname "${BASH_SOURCE[0]}")/table.sh"
+source scripts/images.sh
+
+about="Table 7: object detection on VOC07 when the focused attention is supervised by pairs of different instances
+(fan-sup-different-instance) or of different categories (fan-sup). Trains, predicts, evaluates and prints the table
+beside the paper's."
+datasets=(voc07)
+variants=(fan-sup-different-instance fan-sup)
+trials=3
+read_options "$@"
+
+write_miniature
+run_jobs image_runs
+run python -m scripts.report table7 --preset "$preset" --runs "$runs" --out "$out"

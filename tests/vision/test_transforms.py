@@ -1,0 +1,228 @@
+"""Images and boxes on their way to the network, on files drawn by hand."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image, ImageFile
+
+from data.errors import UserError
+from data.records import ImageRecord
+from vision.backbone import PIXEL_MEANS
+from vision.config import ImagesConfig
+from vision.transforms import make_image, make_sample, read_pixels, scale_of
+
+RED, WHITE = (250, 20, 10), (255, 255, 255)
+MEANS = np.array(PIXEL_MEANS, np.float32)
+
+
+def sides(short: int, long: int) -> ImagesConfig:
+    return ImagesConfig("train", 1, "test", 1, short_side=short, long_side=long, flipped_copies=True)
+
+
+def noise(height: int, width: int) -> np.ndarray:
+    return np.random.default_rng(3).integers(0, 256, (height, width, 3), np.uint8)
+
+
+def drawn(box: tuple, height: int, width: int) -> np.ndarray:
+    """Black pixels, red in a box whose last pixels are part of it."""
+    pixels = np.zeros((height, width, 3), np.uint8)
+    x1, y1, x2, y2 = box
+    pixels[y1 : y2 + 1, x1 : x2 + 1] = RED
+    return pixels
+
+
+def red_box(image: np.ndarray) -> list[int]:
+    """Where `image` [3, H, W], less the means, is red."""
+    rows, columns = np.nonzero(image[0] + MEANS[0] > RED[0] / 2)
+    return [columns.min(), rows.min(), columns.max(), rows.max()]
+
+
+def write(folder: Path, pixels: np.ndarray, *boxes: tuple, **fields) -> ImageRecord:
+    """Writes `pixels` to a file, and a record of it whose objects are of the classes 0, 1, …"""
+    path = folder / "image.png"
+    Image.fromarray(pixels).save(path)
+    height, width, _ = pixels.shape
+    none = np.zeros(len(boxes), bool)
+    boxes = np.array(boxes, np.float32).reshape(-1, 4)
+    fields = {"width": width, "height": height, "difficult": none, "crowd": none, **fields}
+    return ImageRecord("1", path, boxes=boxes, labels=np.arange(len(boxes)), **fields)
+
+
+def refusal(function, *arguments) -> str:
+    with pytest.raises(UserError) as error:
+        function(*arguments)
+    return str(error.value)
+
+
+# --- sizes ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("width", "height", "scale"),
+    [
+        (800, 400, 1.25),  # 1000 x 500: both sides as wanted
+        (400, 300, 500 / 300),  # 667 x 500: the short side decides
+        (300, 400, 500 / 300),
+        (2000, 500, 0.5),  # 1000 x 250: the long side decides
+        (100, 2000, 0.5),
+        (1000, 500, 1),
+        (20009, 10000, 0.05),  # 1000.45 x 500: the long side has 1000 pixels when it is rounded
+    ],
+)
+def test_the_short_side_decides_unless_the_long_one_grew_too_long(width, height, scale):
+    assert scale_of(width, height, sides(500, 1000)) == pytest.approx(scale, rel=1e-12)
+
+
+@pytest.mark.parametrize(("size", "expected"), [((30, 40), (60, 80)), ((31, 47), (60, 91)), ((1, 400), (1, 100))])
+def test_an_image_is_scaled_to_whole_pixels(size, expected):
+    image, scale = make_image(noise(*size), sides(60, 100))
+
+    assert image.shape == (3, *expected)
+    assert scale == scale_of(*reversed(size), sides(60, 100))
+
+
+def test_an_image_is_planes_of_red_green_and_blue_less_the_means():
+    pixels = noise(4, 6)
+    image, scale = make_image(pixels, sides(4, 10))
+
+    assert scale == 1 and image.dtype == np.float32 and image.flags.c_contiguous
+    np.testing.assert_allclose(image, (pixels - MEANS).transpose(2, 0, 1), atol=1e-5)
+
+
+def test_scaling_is_bilinear():
+    pixels = np.repeat(np.array([[[0], [100]]], np.uint8), 3, axis=2)  # one row of two
+    image, _ = make_image(pixels, sides(2, 10))
+    expected = [0, 25, 75, 100]  # whose centres lie at -0.25, 0.25, 0.75 and 1.25 of them
+    np.testing.assert_allclose(image + MEANS.reshape(3, 1, 1), np.broadcast_to(expected, (3, 2, 4)), atol=0.6)
+
+
+# --- objects --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("flipped", [False, True])
+@pytest.mark.parametrize(("short", "long"), [(20, 100), (40, 100)])
+def test_the_pixels_of_an_object_lie_under_its_box(tmp_path, flipped, short, long):
+    box = (3, 5, 10, 16)
+    sample = make_sample(write(tmp_path, drawn(box, 20, 30), box), sides(short, long), flipped)
+
+    x1, y1, x2, y2 = red_box(sample.image)
+    scale = short // 20
+    assert sample.scale == scale
+    last = scale - 1  # A box ends where its last pixel begins.
+    assert sample.boxes.tolist() == [[x1, y1, x2 - last, y2 - last]]
+
+
+def test_boxes_are_mirrored_by_hand_and_twice_is_the_identity(tmp_path):
+    pixels, boxes = noise(10, 20), [(0, 1, 4, 8), (15, 0, 19, 9), (2, 3, 17, 4)]
+    plain = make_sample(write(tmp_path, pixels, *boxes), sides(10, 20), flipped=False)
+    once = make_sample(write(tmp_path, pixels, *boxes), sides(10, 20), flipped=True)
+    mirrored = [(15, 1, 19, 8), (0, 0, 4, 9), (2, 3, 17, 4)]  # x: 19 - x2, 19 - x1
+    twice = make_sample(write(tmp_path, pixels[:, ::-1], *mirrored), sides(10, 20), flipped=True)
+
+    assert once.boxes.tolist() == list(map(list, mirrored))
+    assert (once.image == plain.image[:, :, ::-1]).all()
+    assert (twice.boxes == plain.boxes).all() and (twice.image == plain.image).all()
+
+
+def test_a_scaled_mirror_image_is_the_mirror_image_of_the_scaled(tmp_path):
+    record = write(tmp_path, noise(21, 33))
+    plain, flipped = (make_sample(record, sides(50, 100), flipped).image for flipped in (False, True))
+    np.testing.assert_allclose(flipped, plain[:, :, ::-1], atol=1)
+
+
+def test_boxes_are_rounded_and_end_within_the_scaled_image(tmp_path):
+    record = write(tmp_path, noise(9, 9), (1, 1.4, 8, 8), (7.8, 0, 8, 8))
+    sample = make_sample(record, sides(3, 10), flipped=False)
+
+    assert sample.image.shape == (3, 3, 3)
+    assert sample.boxes.tolist() == [[0, 0, 2, 2], [2, 0, 2, 2]]  # of 0.33, 0.47, 2.67 and 2.6: never 3
+
+
+def test_objects_are_float32_and_labels_are_kept(tmp_path):
+    sample = make_sample(write(tmp_path, noise(8, 8), (0, 0, 3, 3), (4, 4, 7, 7)), sides(16, 16), flipped=True)
+
+    assert sample.labels.tolist() == [0, 1]
+    assert sample.boxes.dtype == sample.labels.dtype == sample.image.dtype == np.float32
+
+
+@pytest.mark.parametrize("flipped", [False, True])
+def test_an_image_may_have_no_object(tmp_path, flipped):
+    sample = make_sample(write(tmp_path, noise(8, 8)), sides(16, 16), flipped)
+
+    assert sample.boxes.shape == (0, 4) and sample.labels.shape == (0,)
+    assert sample.boxes.dtype == np.float32
+
+
+@pytest.mark.parametrize("flag", ["difficult", "crowd"])
+def test_difficult_objects_and_crowds_are_left_out(tmp_path, flag):
+    record = write(tmp_path, noise(8, 8), (0, 0, 3, 3), (4, 4, 7, 7), **{flag: np.array([True, False])})
+    sample = make_sample(record, sides(8, 8), flipped=False)
+
+    assert sample.boxes.tolist() == [[4, 4, 7, 7]] and sample.labels.tolist() == [1]
+
+
+# --- files ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGB", "RGBA", "CMYK"])
+def test_images_of_any_mode_are_read_as_rgb(tmp_path, mode):
+    path = tmp_path / ("image.tif" if mode == "CMYK" else "image.png")
+    Image.new("RGB", (3, 2), WHITE).convert(mode).save(path)
+    pixels = read_pixels(path)
+
+    assert pixels.dtype == np.uint8
+    assert pixels.tolist() == [[list(WHITE)] * 3] * 2
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("mode", ["RGBA", "P"])
+def test_transparent_pixels_have_the_colour_that_is_stored(tmp_path, mode):
+    path = tmp_path / "image.png"
+    if mode == "P":
+        image = Image.new("P", (3, 2), 1)
+        image.putpalette([0, 0, 0, *RED])
+        image.save(path, transparency=bytes([255, 128]))
+    else:
+        Image.new("RGBA", (3, 2), (*RED, 0)).save(path)
+    assert read_pixels(path).tolist() == [[list(RED)] * 3] * 2
+
+
+def test_grey_of_16_bits_is_read_in_its_upper_eight(tmp_path):
+    Image.fromarray(np.array([[0, 255, 256, 0x80FF, 0xFFFF]], np.uint16)).save(tmp_path / "image.png")
+    assert read_pixels(tmp_path / "image.png").tolist() == [[[value] * 3 for value in (0, 0, 1, 0x80, 255)]]
+
+
+def test_the_exif_tag_turns_nothing(tmp_path):
+    exif = Image.Exif()
+    exif[0x0112] = 6  # orientation: to be turned by a right angle
+    Image.new("RGB", (30, 20), RED).save(tmp_path / "image.jpg", exif=exif)
+    assert read_pixels(tmp_path / "image.jpg").shape == (20, 30, 3)
+
+
+@pytest.mark.parametrize("suffix", [".jpg", ".png", ".bmp"])
+def test_a_truncated_image_is_refused_by_name(tmp_path, monkeypatch, suffix):
+    monkeypatch.setattr(ImageFile, "LOAD_TRUNCATED_IMAGES", True)  # as GluonCV leaves it
+    path = tmp_path / f"image{suffix}"
+    Image.fromarray(noise(40, 60)).save(path)
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    line = refusal(read_pixels, path)
+    assert line.startswith(f"{path}: image cannot be read (") and "truncated" in line
+
+
+@pytest.mark.parametrize("contents", [b"", b"<html>404</html>"])
+def test_what_is_no_image_is_refused_by_name(tmp_path, contents):
+    path = tmp_path / "image.jpg"
+    path.write_bytes(contents)
+    assert refusal(read_pixels, path).startswith(f"{path}: is no image")
+
+
+def test_an_absent_image_and_a_folder_are_refused_by_name(tmp_path):
+    assert refusal(read_pixels, tmp_path / "a.jpg").startswith(f"{tmp_path / 'a.jpg'}: no such image;")
+    assert refusal(read_pixels, tmp_path).startswith(f"{tmp_path}: image cannot be read (Is a directory);")
+
+
+def test_an_image_of_another_size_than_annotated_is_refused_with_both(tmp_path):
+    record = write(tmp_path, noise(20, 30), width=20, height=30)
+    line = refusal(make_sample, record, sides(20, 30), False)
+    assert line.startswith(f"{record.path}: is 30 x 20 pixels large where its annotation says 20 x 30; ")

@@ -1,0 +1,197 @@
+"""Detections and relationship proposals of a trained run: of its test images, or of image files.
+
+`python -m vision.predict RUN [IMAGE …]`
+"""
+
+import argparse
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+from tqdm import tqdm
+
+from data.config import read_config
+from data.errors import UserError, run_command
+from data.files import write_arrays
+from data.images import read_images
+from data.options import add_data_option, add_gpus_option, choose_gpus
+from data.records import ImageDataset
+from data.runs import RunFolder
+from vision.config import Config
+from vision.options import add_workers_option
+
+if TYPE_CHECKING:
+    import mxnet as mx
+    from mxnet.ndarray import NDArray
+
+    from vision.checkpoint import TrainedRun
+    from vision.detector import DetectorOutput
+    from vision.postprocess import Detections
+    from vision.proposals import Proposals
+
+EXAMPLES = """\
+examples:
+  python -m vision.predict runs/paper/voc07/fan-sup/seed0             the test images, into the run folder
+  python -m vision.predict runs/paper/voc07/fan-sup/seed0 cat.jpg     draws what is found in cat.jpg
+"""
+
+SHOWN = 0.5  # Detections in pictures have at least this score.
+
+
+class Prediction(NamedTuple):
+    """What is predicted for one image, in pixels of the image file.
+
+    Args:
+        image_id: id of its record.
+        detections: best first.
+        proposals: ranked pairs of ROIs; None in a network without FAN.
+        center_mass: of its pair weights; NaN where the annotation gives no target pair, None without FAN.
+    """
+
+    image_id: str
+    detections: "Detections"
+    proposals: "Proposals | None"
+    center_mass: float | None
+
+
+def predict_images(
+    trained: "TrainedRun", dataset: ImageDataset, device: "mx.Context", workers: int
+) -> Iterator[Prediction]:
+    """Yields the prediction of one image after the other, landscapes before portraits."""
+    from vision.criterion import Criterion
+    from vision.loader import load_batches, test_order
+
+    records, criterion = dataset.records, Criterion(trained.config)
+    order = test_order(records, batch_size=1)
+    with tqdm(total=len(order), desc="predicting", unit="image", mininterval=1, leave=False) as progress:
+        for views, batch in load_batches(records, trained.config.images, order, workers):
+            (batch,) = batch.split([device])
+            output, found, proposals = predict_image(trained, batch.images, batch.sizes, batch.scales)
+            center_mass = None
+            if output.relations is not None:
+                relations = criterion.relations(output, batch.boxes, batch.labels)
+                center_mass = relations.center_mass.asscalar() if relations.related.asscalar() else np.nan
+            yield Prediction(records[views[0].index].id, found, proposals, center_mass)
+            progress.update()
+
+
+def predict_image(
+    trained: "TrainedRun", image: "NDArray", size: "NDArray", scale: "NDArray"
+) -> tuple["DetectorOutput", "Detections", "Proposals | None"]:
+    """What the network says of an image, and what is made of it.
+
+    Args:
+        image: [1, 3, H, W], as the network takes it.
+        size: [1, 2] height and width of it.
+        scale: [1] by which the original was multiplied.
+    """
+    from vision.postprocess import detections
+    from vision.proposals import relationship_proposals
+
+    output = trained.detector(image, size)
+    (found,) = detections(output, size, scale, trained.config.detection)
+    if output.relations is None:
+        return output, found, None
+    (proposals,) = relationship_proposals(output.rois, output.mask, output.relations, scale)
+    return output, found, proposals
+
+
+def predict_test_set(folder: Path, data: Path, gpus: str | None, workers: int) -> None:
+    """Writes `detections.json`, and with FAN `relations.npz` and `center_mass.npz`, of a finished run's test images."""
+    run = RunFolder(folder)
+    run.require_finished()
+    config = read_config(Config, run.config_path)
+    fan = config.model.focused_attention
+    if run.detections.exists() and (run.center_mass.exists() or not fan):
+        print(f"{run.detections}: is there already")
+        return
+    from vision.checkpoint import TrainedRun
+    from vision.devices import find_devices
+
+    device = find_devices(gpus)[0]
+    trained = TrainedRun(folder, device)
+    dataset = read_images(config.dataset, data, config.images.test_split, config.images.test_images)
+    if dataset.classes != trained.classes:
+        raise UserError(f"{data}: its categories are not those that {folder} was trained on; give its --data")
+    write_predictions(run, dataset, predict_images(trained, dataset, device, workers), fan)
+    print(f"{run.detections}: {len(dataset.records):,} images")
+
+
+def write_predictions(run: RunFolder, dataset: ImageDataset, predictions: Iterable[Prediction], fan: bool) -> None:
+    """Writes the predictions of a test set as they come, so that memory is flat.
+
+    Args:
+        fan: whether there are pair weights, and so proposals and center-mass.
+    """
+    from vision.postprocess import detections_writer
+    from vision.proposals import relations_writer
+
+    center_mass: dict[str, float] = {}
+    with ExitStack() as files:
+        add_detections = files.enter_context(detections_writer(run.detections, dataset.category_ids))
+        add_proposals = files.enter_context(relations_writer(run.relations)) if fan else None
+        for image_id, found, proposals, mass in predictions:
+            add_detections(image_id, found)
+            if fan:
+                add_proposals(image_id, proposals)
+                center_mass[image_id] = mass
+    if fan:  # Last, for a run that has it has all.
+        ids, masses = np.array(list(center_mass)), np.array(list(center_mass.values()), np.float32)
+        write_arrays(run.center_mass, ids=ids, center_mass=masses)
+
+
+def predict_pictures(paths: list[Path], folder: Path, out: Path | None, gpus: str | None) -> None:
+    """Draws what a finished run finds in each image file, to `<out>/<name>.png`, and prints it."""
+    from mxnet import nd
+
+    from vision.checkpoint import TrainedRun
+    from vision.devices import find_devices
+    from vision.drawing import draw_detections
+    from vision.transforms import make_image, read_pixels
+
+    device = find_devices(gpus)[0]
+    trained = TrainedRun(folder, device)
+    out = out or folder / "pictures"
+    for path in paths:
+        pixels = read_pixels(path)
+        image, scale = make_image(pixels, trained.config.images)  # [3, H, W]
+        arrays = (nd.array(values, ctx=device) for values in (image[None], [image.shape[1:]], [scale]))
+        _, found, proposals = predict_image(trained, *arrays)
+        picture = out / f"{path.stem}.png"
+        draw_detections(pixels, found, trained.classes, proposals, picture, threshold=SHOWN)
+        print(f"{picture}: {_describe(found, trained.classes)}", flush=True)
+
+
+def _describe(found: "Detections", classes: tuple[str, ...]) -> str:
+    sure = found.scores > SHOWN
+    labels, scores = found.labels[sure], found.scores[sure]
+    named = [f"{classes[label]} {score:.2f}" for label, score in zip(labels, scores, strict=True)]
+    return ", ".join(named) or f"nothing with a score above {SHOWN}"
+
+
+def main() -> None:
+    """Command line of `python -m vision.predict`."""
+    parser = argparse.ArgumentParser(
+        prog="python -m vision.predict",
+        description="Predicts with a finished run: its test images, into the run folder, or image files, as pictures.",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("run", type=Path, help="run folder: <runs>/<preset>/<data set>/<variant>/seed<k>")
+    parser.add_argument("images", nargs="*", type=Path, help="image files; without any, the test images")
+    parser.add_argument("--out", type=Path, metavar="DIR", help="where pictures go (default: pictures/ in the run)")
+    add_data_option(parser)
+    add_gpus_option(parser)
+    add_workers_option(parser)
+    arguments = parser.parse_args()
+    choose_gpus(arguments.gpus)
+    if arguments.images:
+        predict_pictures(arguments.images, arguments.run, arguments.out, arguments.gpus)
+    else:
+        predict_test_set(arguments.run, arguments.data, arguments.gpus, arguments.workers)
+
+
+if __name__ == "__main__":
+    run_command(main)

@@ -6,6 +6,7 @@ import mxnet as mx
 import numpy as np
 from gluoncv.model_zoo import get_model
 from gluoncv.model_zoo.model_store import get_model_file
+from gluoncv.model_zoo.resnet import BasicBlockV1, ResNetV1
 from mxnet import gluon, nd
 
 from data.errors import UserError
@@ -16,13 +17,14 @@ PIXEL_MEANS = (123.15, 115.90, 103.06)
 GLUONCV_MEANS = (0.485 * 255, 0.456 * 255, 0.406 * 255)
 GLUONCV_STDS = (0.229 * 255, 0.224 * 255, 0.225 * 255)
 
-CHANNELS = {"resnet18": (256, 512), "resnet50": (1024, 2048), "resnet101": (1024, 2048)}  # of conv4 and conv5
+# Of conv4 and conv5.
+CHANNELS = {"resnet10": (64, 128), "resnet18": (256, 512), "resnet50": (1024, 2048), "resnet101": (1024, 2048)}
 LAST_STAGE = 7  # of GluonCV's `features`: conv1, bn1, relu, pool1, res2, res3, res4, res5, pooling
 FROZEN = (0, 1, 4)  # conv1, bn1, res2
 
 
 class Backbone(gluon.HybridBlock):
-    """ResNet-18, -50 or -101 up to conv4 and conv5, both at stride 16.
+    """ResNet-10, -18, -50 or -101 up to conv4 and conv5, both at stride 16.
 
     The network is GluonCV's v1: the stride of a stage lies in its first 1 × 1 convolution, as in the Caffe original.
     conv5 has stride 1, and its 3 × 3 convolutions are dilated by 2 (Relation Networks). Two things differ from there,
@@ -33,22 +35,24 @@ class Backbone(gluon.HybridBlock):
     statistics to freeze, so it learns, and normalises by those of its batch. GroupNorm would not depend on the batch,
     but MXNet's has one γ and β a group instead of a channel.
 
+    ResNet-10, for miniatures, has half the blocks of ResNet-18, and a quarter of its channels.
+
     Args:
-        name: "resnet18", "resnet50" or "resnet101".
+        name: "resnet10", "resnet18", "resnet50" or "resnet101".
         frozen_norm: whether BatchNorm uses its running statistics in training, too.
 
     Call arguments:
         images: [B, 3, H, W] RGB less `PIXEL_MEANS`, not divided by anything.
 
     Returns:
-        conv4 [B, 1024, H/16, W/16] and conv5 [B, 2048, H/16, W/16], sides rounded up; 256 and 512 channels for
-        ResNet-18.
+        conv4 [B, 1024, H/16, W/16] and conv5 [B, 2048, H/16, W/16], sides rounded up; fewer channels
+        for the smaller networks, see `CHANNELS`.
     """
 
     def __init__(self, name: str, frozen_norm: bool, **kwargs):
         super().__init__(**kwargs)
         with self.name_scope():
-            network = get_model(f"{name}_v1", norm_kwargs={"use_global_stats": frozen_norm}, prefix="")
+            network = _network(name, norm_kwargs={"use_global_stats": frozen_norm}, prefix="")
             self.features = gluon.nn.HybridSequential(prefix="")
             self.features.add(*network.features[: LAST_STAGE + 1])
         _keep_stride(self.features[LAST_STAGE])
@@ -65,6 +69,12 @@ class Backbone(gluon.HybridBlock):
         self.collect_params(".*(gamma|beta|bias)$").setattr("grad_req", "null")
         for index in FROZEN:
             self.features[index].collect_params().setattr("grad_req", "null")
+
+
+def _network(name: str, **kwargs) -> ResNetV1:
+    if name == "resnet10":
+        return ResNetV1(BasicBlockV1, layers=[1, 1, 1, 1], channels=[16, 16, 32, 64, 128], **kwargs)
+    return get_model(f"{name}_v1", **kwargs)
 
 
 def _keep_stride(stage: gluon.nn.HybridSequential) -> None:

@@ -1,7 +1,7 @@
 """What a run keeps to go on from and to predict with, and the way back from its folder."""
 
-import os
-import pickle
+import errno
+import zlib
 from pathlib import Path
 
 import mxnet as mx
@@ -9,17 +9,18 @@ import numpy as np
 from mxnet import gluon
 
 from data.config import read_config
-from data.errors import UserError
+from data.errors import REMEDIES, UserError
 from data.files import read_arrays, read_text, replaced_on_success, write_arrays, write_text
 from data.records import ImageDataset
 from data.runs import RunFolder
 from vision.config import Config
 from vision.detector import Detector
+from vision.devices import reason
 
 TRAIN_AGAIN = "remove the run folder and train again"
 
-# What MXNet raises for files that are damaged or of another network.
-UNUSABLE = (AssertionError, AttributeError, EOFError, KeyError, ValueError, mx.MXNetError, pickle.UnpicklingError)
+# What MXNet raises for weights that are damaged or of another network.
+UNUSABLE = (AssertionError, AttributeError, KeyError, ValueError, mx.MXNetError)
 
 
 def keep_inputs(run: RunFolder, dataset: ImageDataset) -> None:
@@ -34,24 +35,33 @@ def require_same_inputs(run: RunFolder, dataset: ImageDataset) -> None:
     kept = read_arrays(run.path / "train_images.npz", list(inputs), "list of training images", TRAIN_AGAIN)
     same_images = all(map(np.array_equal, kept.values(), inputs.values()))
     if read_classes(run) != dataset.classes or not same_images:
-        raise UserError(f"{run.path}: was begun on other images; give their --data, or another --runs folder")
+        raise UserError(
+            f"{run.path}: was begun on other images or annotations; give their --data, or another --runs folder"
+        )
 
 
 def read_classes(run: RunFolder) -> tuple[str, ...]:
     """The classes of a run, in the order of the labels."""
-    return tuple(read_text(run.path / "classes.txt", "list of classes", TRAIN_AGAIN).split("\n"))
+    path = run.path / "classes.txt"
+    classes = tuple(read_text(path, "list of classes", TRAIN_AGAIN).split("\n"))
+    if not all(classes):
+        raise UserError(f"{path}: damaged, for one of its classes has no name; {TRAIN_AGAIN}")
+    return classes
 
 
 def save(run: RunFolder, epoch: int, detector: Detector, trainer: gluon.Trainer) -> None:
-    """Writes the checkpoint of an epoch, then removes the one before it.
+    """Writes the checkpoint of an epoch, then removes the one before it, and what a killed process left half-written.
 
     The weights come last: a checkpoint is there when they are.
+
+    Raises:
+        OSError, UserError: the disk is full.
     """
     with replaced_on_success(_states(run, epoch)) as temporary:
         trainer.save_states(str(temporary))
     with replaced_on_success(_weights(run, epoch)) as temporary:
-        detector.save_parameters(str(temporary))
-    for path in run.checkpoints.glob("epoch-*"):
+        _save_weights(detector, temporary, _weights(run, epoch))
+    for path in run.checkpoints.glob("*epoch-*"):
         if path not in (_states(run, epoch), _weights(run, epoch)):
             path.unlink()
 
@@ -62,7 +72,8 @@ def newest_epoch(run: RunFolder) -> int:
     Raises:
         UserError: there was one and it is gone.
     """
-    epochs = [int(path.stem.removeprefix("epoch-")) for path in run.checkpoints.glob("epoch-*.params")]
+    numbers = (path.stem.removeprefix("epoch-") for path in run.checkpoints.glob("epoch-*.params"))
+    epochs = [int(number) for number in numbers if number.isdecimal()]
     if not epochs and len(run.epochs()) > 1:
         raise UserError(f"{run.checkpoints}: the checkpoint of its last epoch is missing; {TRAIN_AGAIN}")
     return max(epochs, default=0)
@@ -79,7 +90,7 @@ def restore(run: RunFolder, detector: Detector, trainer: gluon.Trainer, devices:
     path = _states(run, epoch)
     try:
         trainer.load_states(str(path))
-    except (OSError, *UNUSABLE) as error:
+    except Exception as error:  # Of a garbled file, pickle does whatever its bytes happen to say.
         raise _unusable(path, error) from None
 
 
@@ -104,10 +115,11 @@ class TrainedRun:
 
 
 def _inputs(dataset: ImageDataset) -> dict[str, np.ndarray]:
+    """The ids of the images, and checksums [I] of the objects in each."""
     records = dataset.records
     return {
         "ids": np.array([record.id for record in records]),
-        "objects": np.array([len(record.labels) for record in records]),
+        "objects": np.array([zlib.crc32(record.boxes.tobytes() + record.labels.tobytes()) for record in records]),
     }
 
 
@@ -119,13 +131,21 @@ def _states(run: RunFolder, epoch: int) -> Path:
     return run.checkpoints / f"epoch-{epoch}.states"
 
 
+def _save_weights(detector: Detector, temporary: Path, path: Path) -> None:
+    """Writes to `temporary` what is to stand at `path`."""
+    try:
+        detector.save_parameters(str(temporary))
+        mx.nd.load(str(temporary))  # If the disk is full at the last bytes, MXNet drops them without a word.
+    except mx.MXNetError as error:
+        raise UserError(f"{path}: cannot be written ({reason(error)}); {REMEDIES[errno.ENOSPC]}") from None
+
+
 def _load_weights(detector: Detector, path: Path, devices: list[mx.Context]) -> None:
     try:
-        detector.load_parameters(os.fspath(path), ctx=devices)
+        detector.load_parameters(str(path), ctx=devices)
     except UNUSABLE as error:
         raise _unusable(path, error) from None
 
 
 def _unusable(path: Path, error: Exception) -> UserError:
-    reason = str(error).strip().partition("\n")[0]
-    return UserError(f"{path}: not a whole checkpoint of this run's config ({reason}); {TRAIN_AGAIN}")
+    return UserError(f"{path}: not a whole checkpoint of this run's config ({reason(error)}); {TRAIN_AGAIN}")

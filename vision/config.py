@@ -53,9 +53,11 @@ class ModelConfig:
     """Sizes of the network (paper, appendix B and figure 5; Relation Networks where the paper is silent).
 
     Args:
-        backbone: the ResNet.
+        backbone: the ResNet; "resnet10", for miniatures, has no pretrained weights.
         pretrained: what it starts from: "imagenet" (GluonCV's model store), a `.params` file of GluonCV's network of
             that name, or "none".
+        initial_weights: of the hidden layers after the backbone: "relation_networks" draws them with σ = 0.01, made for
+            1,024 units; "he" by their number of inputs (He et al., 2015), without which narrow ones pass on nothing.
         anchor_scale: side of the smallest anchors in cells of 16 pixels; there are four sizes, each twice the last.
         rois: proposals that go on from the RPN, N of the paper's N × N.
         rpn_channels, roi_channels: of the RPN's convolution and of the map that ROIs are pooled from.
@@ -65,8 +67,9 @@ class ModelConfig:
         d_k: size of FAN's projections.
     """
 
-    backbone: Literal["resnet18", "resnet50", "resnet101"]
+    backbone: Literal["resnet10", "resnet18", "resnet50", "resnet101"]
     pretrained: str
+    initial_weights: Literal["relation_networks", "he"]
     anchor_scale: float
     rois: int
     rpn_channels: int
@@ -78,6 +81,10 @@ class ModelConfig:
 
     def __post_init__(self) -> None:
         _require_positive(self, "anchor_scale", "rois", "rpn_channels", "roi_channels", "fc_units", "d_k")
+        if (self.backbone, self.pretrained) == ("resnet10", "imagenet"):
+            raise ValueError(
+                "backbone is resnet10 and pretrained imagenet; there are no such weights, so set it to none"
+            )
 
 
 @dataclass(frozen=True)

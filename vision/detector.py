@@ -1,5 +1,6 @@
 """Faster R-CNN with focused attention (paper, section 4.3; Relation Networks where it is silent)."""
 
+import math
 from typing import NamedTuple
 
 import mxnet as mx
@@ -13,7 +14,7 @@ from vision.config import ModelConfig
 from vision.rpn import RPN
 
 POOLED = 7  # cells a side of a ROI
-SIGMA = 0.01  # of the weights of new layers
+SIGMA = 0.01  # of initial weights
 
 
 class DetectorOutput(NamedTuple):
@@ -62,21 +63,28 @@ class Detector(gluon.HybridBlock):
     def __init__(self, config: ModelConfig, classes: int, prefix: str = "", **kwargs):
         super().__init__(prefix=prefix, **kwargs)
         conv4, conv5 = CHANNELS[config.backbone]
-        units = config.fc_units
+        channels, units = config.roi_channels, config.fc_units
+
+        def sigma(inputs: int) -> float:  # of a hidden layer
+            return SIGMA if config.initial_weights == "relation_networks" else math.sqrt(2 / inputs)
+
         self._attention_after = config.attention_after
         with self.name_scope():
             self.backbone = Backbone(config.backbone, frozen_norm=config.pretrained != "none", prefix="backbone_")
-            self.rpn = RPN(config.rois, config.anchor_scale, config.rpn_channels, in_channels=conv4, prefix="rpn_")
-            self.conv_new_1 = gluon.nn.Conv2D(
-                config.roi_channels, 1, in_channels=conv5, weight_initializer=_new(), prefix="conv_new_1_"
+            self.rpn = RPN(
+                config.rois, config.anchor_scale, config.rpn_channels, conv4, sigma(9 * conv4), prefix="rpn_"
             )
-            self.fc_new_1 = _dense("fc_new_1_", config.roi_channels * POOLED**2, units, flatten=True)
-            self.fc_new_2 = _dense("fc_new_2_", units, units)
+            self.conv_new_1 = gluon.nn.Conv2D(
+                channels, 1, in_channels=conv5, weight_initializer=mx.init.Normal(sigma(conv5)), prefix="conv_new_1_"
+            )
+            pooled = channels * POOLED**2
+            self.fc_new_1 = _dense("fc_new_1_", pooled, units, sigma(pooled), flatten=True)
+            self.fc_new_2 = _dense("fc_new_2_", units, units, sigma(units))
             self.focused_attention = None
             if config.focused_attention:
-                self.focused_attention = FocusedAttention(config.d_k, units, SIGMA, prefix="focused_attention_")
-            self.cls_score = _dense("cls_score_", units, 1 + classes)
-            self.bbox_pred = _dense("bbox_pred_", units, 8)
+                self.focused_attention = FocusedAttention(config.d_k, units, sigma(units), prefix="focused_attention_")
+            self.cls_score = _dense("cls_score_", units, 1 + classes, SIGMA)
+            self.bbox_pred = _dense("bbox_pred_", units, 8, SIGMA)
 
     def __call__(self, *arguments) -> DetectorOutput:
         return DetectorOutput(*super().__call__(*arguments))  # Hybridised blocks return plain lists.
@@ -112,8 +120,7 @@ def build_detector(config: ModelConfig, classes: int, ctx: mx.Context | list[mx.
     """The network of a config with its initial weights, drawn from MXNet's global seed, on one device or several.
 
     As in Relation Networks, conv1, res2 and every γ and β stay as ImageNet left them, and there is no weight decay on
-    biases; what starts from scratch learns all, and is drawn as He et al. (2015) do, or with σ = 0.01 after the
-    backbone.
+    biases. A backbone that starts from scratch learns all, and is drawn as He et al. (2015) do.
 
     Raises:
         UserError: the pretrained weights cannot be had.
@@ -129,12 +136,9 @@ def build_detector(config: ModelConfig, classes: int, ctx: mx.Context | list[mx.
     return detector
 
 
-def _dense(prefix: str, in_units: int, units: int, flatten: bool = False) -> gluon.nn.Dense:
-    return gluon.nn.Dense(units, flatten=flatten, in_units=in_units, weight_initializer=_new(), prefix=prefix)
-
-
-def _new() -> mx.init.Initializer:
-    return mx.init.Normal(SIGMA)
+def _dense(prefix: str, in_units: int, units: int, sigma: float, flatten: bool = False) -> gluon.nn.Dense:
+    init = mx.init.Normal(sigma)
+    return gluon.nn.Dense(units, flatten=flatten, in_units=in_units, weight_initializer=init, prefix=prefix)
 
 
 def _with_image_index(F, rois):

@@ -1,8 +1,14 @@
-"""The devices that a command runs on."""
+"""The devices that a command runs on, and how MXNet gets on with signals and says its errors."""
+
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import mxnet as mx
 
 from data.errors import UserError
+
+DEFERRED = (signal.SIGINT, signal.SIGTERM)
 
 
 def find_devices(gpus: str | None) -> list[mx.Context]:
@@ -20,3 +26,28 @@ def find_devices(gpus: str | None) -> list[mx.Context]:
     if gpus:
         raise UserError(f"--gpus {gpus}: MXNet sees no such GPU here; leave --gpus out to run on the CPU")
     return [mx.cpu()]
+
+
+@contextmanager
+def signals_deferred() -> Iterator[None]:
+    """Lets Ctrl-C, and the signal by which batch systems end a job, wait for the end of the block.
+
+    While MXNet calls back into Python, as it does for a custom operator, Python's answer to them would crash it.
+    """
+    waiting: list[int] = []
+    handlers = {each: signal.signal(each, lambda number, _: waiting.append(number)) for each in DEFERRED}
+    try:
+        yield
+    finally:
+        for each, handler in handlers.items():
+            signal.signal(each, handler)
+        if waiting:
+            signal.raise_signal(waiting[0])
+
+
+def reason(error: Exception) -> str:
+    """What an error says, in a line. MXNet's own stands under the traceback of its C++ code."""
+    text = getattr(error, "strerror", None) or str(error)
+    lines = text.strip().splitlines() or [type(error).__name__]
+    sayings = [line for line in lines if line.startswith("MXNetError: ")] or lines
+    return sayings[0].removeprefix("MXNetError: ")

@@ -61,6 +61,7 @@ def predict_images(
 ) -> Iterator[Prediction]:
     """Yields the prediction of one image after the other, landscapes before portraits."""
     from vision.criterion import Criterion
+    from vision.devices import signals_deferred
     from vision.loader import load_batches, test_order
 
     records, criterion = dataset.records, Criterion(trained.config)
@@ -68,11 +69,12 @@ def predict_images(
     with tqdm(total=len(order), desc="predicting", unit="image", mininterval=1, leave=False) as progress:
         for views, batch in load_batches(records, trained.config.images, order, workers):
             (batch,) = batch.split([device])
-            output, found, proposals = predict_image(trained, batch.images, batch.sizes, batch.scales)
-            center_mass = None
-            if output.relations is not None:
-                relations = criterion.relations(output, batch.boxes, batch.labels)
-                center_mass = relations.center_mass.asscalar() if relations.related.asscalar() else np.nan
+            with signals_deferred():
+                output, found, proposals = predict_image(trained, batch.images, batch.sizes, batch.scales)
+                center_mass = None
+                if output.relations is not None:
+                    relations = criterion.relations(output, batch.boxes, batch.labels)
+                    center_mass = relations.center_mass.asscalar() if relations.related.asscalar() else np.nan
             yield Prediction(records[views[0].index].id, found, proposals, center_mass)
             progress.update()
 
@@ -104,7 +106,8 @@ def predict_test_set(folder: Path, data: Path, gpus: str | None, workers: int) -
     run.require_finished()
     config = read_config(Config, run.config_path)
     fan = config.model.focused_attention
-    if run.detections.exists() and (run.center_mass.exists() or not fan):
+    results = (run.detections, run.relations, run.center_mass) if fan else (run.detections,)
+    if all(path.exists() for path in results):
         print(f"{run.detections}: is there already")
         return
     from vision.checkpoint import TrainedRun
@@ -137,13 +140,19 @@ def write_predictions(run: RunFolder, dataset: ImageDataset, predictions: Iterab
             if fan:
                 add_proposals(image_id, proposals)
                 center_mass[image_id] = mass
-    if fan:  # Last, for a run that has it has all.
+    if fan:
         ids, masses = np.array(list(center_mass)), np.array(list(center_mass.values()), np.float32)
         write_arrays(run.center_mass, ids=ids, center_mass=masses)
 
 
 def predict_pictures(paths: list[Path], folder: Path, out: Path | None, gpus: str | None) -> None:
-    """Draws what a finished run finds in each image file, to `<out>/<name>.png`, and prints it."""
+    """Draws what a finished run finds in each image file, to `<out>/<name>.png`, and prints it.
+
+    Raises:
+        UserError: the run is not finished; an image is absent, or a picture would replace it or that of another, and
+            nothing has been drawn; or an image is damaged, and those before it have been drawn.
+    """
+    pictures = _pictures(paths, out or folder / "pictures")
     from mxnet import nd
 
     from vision.checkpoint import TrainedRun
@@ -153,15 +162,27 @@ def predict_pictures(paths: list[Path], folder: Path, out: Path | None, gpus: st
 
     device = find_devices(gpus)[0]
     trained = TrainedRun(folder, device)
-    out = out or folder / "pictures"
-    for path in paths:
+    for picture, path in pictures.items():
         pixels = read_pixels(path)
         image, scale = make_image(pixels, trained.config.images)  # [3, H, W]
         arrays = (nd.array(values, ctx=device) for values in (image[None], [image.shape[1:]], [scale]))
         _, found, proposals = predict_image(trained, *arrays)
-        picture = out / f"{path.stem}.png"
         draw_detections(pixels, found, trained.classes, proposals, picture, threshold=SHOWN)
         print(f"{picture}: {_describe(found, trained.classes)}", flush=True)
+
+
+def _pictures(paths: list[Path], out: Path) -> dict[Path, Path]:
+    """Picture to be drawn in the folder `out`, to image file."""
+    pictures: dict[Path, Path] = {}
+    for path in paths:
+        picture = out / f"{path.stem}.png"
+        if not path.is_file():
+            raise UserError(f"{path}: no such image file; give the names of images, or none for the test images")
+        if (other := pictures.setdefault(picture, path)) != path:
+            raise UserError(f"{path}: its picture would replace that of {other}, {picture}; give one of them at a time")
+        if picture.exists() and picture.samefile(path):
+            raise UserError(f"{path}: its picture would replace it; give another --out")
+    return pictures
 
 
 def _describe(found: "Detections", classes: tuple[str, ...]) -> str:
@@ -186,6 +207,8 @@ def main() -> None:
     add_gpus_option(parser)
     add_workers_option(parser)
     arguments = parser.parse_args()
+    if arguments.out and not arguments.images:
+        parser.error("--out is where pictures go; give image files, or leave it out for the test images")
     choose_gpus(arguments.gpus)
     if arguments.images:
         predict_pictures(arguments.images, arguments.run, arguments.out, arguments.gpus)

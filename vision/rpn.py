@@ -21,6 +21,7 @@ class RPN(gluon.HybridBlock):
         anchor_scale: side of the smallest anchors in cells; 4 there.
         channels: of the 3 × 3 convolution; 512 there.
         in_channels: of conv4.
+        sigma: standard deviation of the 3 × 3 convolution's initial weights.
 
     Call arguments:
         conv4: [B, C, h, w].
@@ -33,14 +34,27 @@ class RPN(gluon.HybridBlock):
         mask: [B, N] 1 where a ROI is real, 0 where it fills the list.
     """
 
-    def __init__(self, rois: int, anchor_scale: float, channels: int = 512, in_channels: int = 0, **kwargs):
+    def __init__(
+        self,
+        rois: int,
+        anchor_scale: float,
+        channels: int = 512,
+        in_channels: int = 0,
+        sigma: float = 0.01,
+        **kwargs,
+    ):
         super().__init__(**kwargs)
         self._rois = rois
         self._scales = scales(anchor_scale)
         init = mx.init.Normal(0.01)
         with self.name_scope():
             self.conv_3x3 = gluon.nn.Conv2D(
-                channels, 3, padding=1, in_channels=in_channels, weight_initializer=init, prefix="conv_3x3_"
+                channels,
+                3,
+                padding=1,
+                in_channels=in_channels,
+                weight_initializer=mx.init.Normal(sigma),
+                prefix="conv_3x3_",
             )
             self.cls_score = gluon.nn.Conv2D(
                 2 * PER_CELL, 1, in_channels=channels, weight_initializer=init, prefix="cls_score_"

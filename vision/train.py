@@ -125,6 +125,7 @@ def train_epoch(
     Raises:
         UserError: a loss or weight is not finite, or an image cannot be used.
     """
+    from vision.devices import signals_deferred
     from vision.loader import load_batches, training_order
 
     start = time.perf_counter()
@@ -133,7 +134,8 @@ def train_epoch(
     count = sum(map(len, order))
     with tqdm(total=count, desc=f"epoch {epoch}", unit="image", mininterval=1, leave=False) as progress:
         for views, batch in load_batches(records, config.images, order, workers):
-            sums = _sums(train_step(learner, batch))
+            with signals_deferred():
+                sums = _sums(train_step(learner, batch))
             if not all(map(np.isfinite, sums.values())):
                 shown = ", ".join(records[view.index].id for view in views)
                 raise UserError(f"epoch {epoch}, images {shown}: a loss is not finite ({dict(sums)}); {SMALLER_STEPS}")
@@ -239,16 +241,15 @@ def main() -> None:
         return
     from mxnet import MXNetError
 
-    from vision.devices import find_devices
+    from vision.devices import find_devices, reason
 
     devices = find_devices(arguments.gpus)
     split, count = config.images.train_split, config.images.train_images
     dataset = read_images(config.dataset, arguments.data, split, count, lists=arguments.runs / "cache")
     try:
         train(config, dataset, run, arguments.seed, devices, arguments.workers)
-    except MXNetError as error:  # A disk that is full when a checkpoint is written, or a GPU's memory.
-        reason = str(error).strip().partition("\n")[0]
-        raise UserError(f"{run.path}: MXNet stopped ({reason}); mend that and give the same command") from None
+    except MXNetError as error:  # A GPU's memory is full, for one.
+        raise UserError(f"{run.path}: MXNet stopped ({reason(error)}); mend that and give the same command") from None
 
 
 if __name__ == "__main__":

@@ -5,12 +5,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from gluoncv.model_zoo.resnet import BasicBlockV1, ResNetV1
 from mxnet import nd
 
 from data import mini_images, voc
 from data.config import read_config
-from vision import backbone
+from data.runs import RunFolder
 from vision.config import Config
 
 CONFIGS = Path(__file__).parents[2] / "vision" / "configs"
@@ -52,20 +51,16 @@ def data(tmp_path_factory) -> Path:
 def tiny(config) -> Config:
     """A config for `data`: three steps an epoch, the second of the two epochs at the lower learning rate."""
     split = {"train_images": 5, "test_images": 3, "flipped_copies": False}
-    images = dataclasses.replace(config.images, short_side=48, long_side=64, **split)
-    model = dataclasses.replace(config.model, rois=24, anchor_scale=0.5)
-    training = dataclasses.replace(config.training, epochs=2, decay_after=1, append_objects=True)
+    images = dataclasses.replace(config.images, short_side=96, long_side=128, **split)
+    model = dataclasses.replace(config.model, rois=256, anchor_scale=0.5)
+    schedule = {"epochs": 2, "batch_size": 2, "learning_rate": 0.005, "decay_after": 1}
+    training = dataclasses.replace(config.training, append_objects=True, **schedule)
     return dataclasses.replace(config, dataset="tiny", images=images, model=model, training=training)
 
 
 @pytest.fixture(scope="module")
-def thin_backbone():
-    """Makes the backbone a thousand times smaller: a block a stage, a few channels. Any network trains alike."""
-
-    def thin(name, **options):
-        return ResNetV1(BasicBlockV1, layers=[1] * 4, channels=[4, 4, 6, 8, 10], **options)
-
+def without_tensorboard():
+    """Writes nothing for TensorBoard, whose import takes longer than all the rest; `data.runs` is tested elsewhere."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(backbone, "get_model", thin)
-        patch.setitem(backbone.CHANNELS, "resnet18", (8, 10))
+        patch.setattr(RunFolder, "_write_tensorboard", lambda *_: None)
         yield

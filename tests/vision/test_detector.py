@@ -157,7 +157,8 @@ def test_a_pretrained_network_has_a_frozen_beginning(model, tmp_path):
     network.initialize()
     network(nd.zeros((1, 3, 32, 32)))
     network.save_parameters(str(tmp_path / "resnet18.params"))
-    detector = build_detector(dataclasses.replace(model, pretrained=str(tmp_path / "resnet18.params")), 4, mx.cpu())
+    pretrained = {"backbone": "resnet18", "pretrained": str(tmp_path / "resnet18.params")}
+    detector = build_detector(dataclasses.replace(model, **pretrained), 4, mx.cpu())
     learns = {name for name, parameter in detector.collect_params().items() if parameter.grad_req != "null"}
     assert {name.split("_")[1] for name in learns if name.startswith("backbone")} == {"stage2", "stage3", "stage4"}
     assert not [name for name in learns if name.endswith(("gamma", "beta"))]
@@ -190,3 +191,27 @@ def test_a_step_at_the_papers_size_has_finite_losses_and_gradients(dataset):
     for name, parameter in detector.collect_params().items():
         if parameter.grad_req != "null":
             assert np.isfinite(parameter.grad().asnumpy()).all(), name
+
+
+def spreads(model):
+    """Standard deviations of the initial weights, and the numbers of inputs of each."""
+    mx.random.seed(0)
+    weights = build_detector(model, 4, mx.cpu()).collect_params("(?!backbone).*weight")
+    return {
+        name.removesuffix("_weight"): (parameter.data().asnumpy().std(), parameter.data()[0].size)
+        for name, parameter in weights.items()
+    }
+
+
+OUTPUT_LAYERS = {"rpn_cls_score", "rpn_bbox_pred", "cls_score", "bbox_pred"}
+
+
+def test_initial_weights_are_those_of_relation_networks(model):
+    for sigma, _ in spreads(dataclasses.replace(model, initial_weights="relation_networks")).values():
+        assert sigma == pytest.approx(0.01, rel=0.2)
+
+
+def test_hidden_layers_can_be_drawn_by_their_number_of_inputs(model):
+    for name, (sigma, inputs) in spreads(dataclasses.replace(model, initial_weights="he")).items():
+        expected = 0.01 if name in OUTPUT_LAYERS else np.sqrt(2 / inputs)
+        assert sigma == pytest.approx(expected, rel=0.2)

@@ -1,0 +1,179 @@
+"""Checkpoints that are cut, garbled, of another network or gone, and disks without space for them."""
+
+import dataclasses
+import errno
+import pickle
+import shutil
+from pathlib import Path
+
+import mxnet as mx
+import numpy as np
+import pytest
+
+from data.config import write_config
+from data.errors import UserError
+from data.images import read_images
+from data.runs import RunFolder
+from vision.checkpoint import TrainedRun, keep_inputs, newest_epoch, require_same_inputs, restore, save
+from vision.detector import Detector
+from vision.train import make_learner
+
+CPU = [mx.cpu()]
+
+
+@pytest.fixture(scope="module")
+def dataset(data):
+    return read_images("tiny", data, "trainval")
+
+
+@pytest.fixture(scope="module")
+def learner(tiny):
+    return make_learner(tiny, 8, CPU)
+
+
+@pytest.fixture(scope="module")
+def kept(tiny, learner, dataset, tmp_path_factory):
+    """What a finished run keeps, without its training."""
+    run = RunFolder(tmp_path_factory.mktemp("runs") / "mini" / "tiny" / "fan-sup" / "seed0")
+    run.path.mkdir(parents=True)
+    run.config_path.write_text(write_config(tiny))
+    keep_inputs(run, dataset)
+    save(run, 2, learner.detector, learner.trainer)
+    run.finish("CPU")
+    return run
+
+
+@pytest.fixture
+def run(kept, tmp_path):
+    """A copy, to do damage to."""
+    return RunFolder(Path(shutil.copytree(kept.path, tmp_path / "seed0")))
+
+
+def files(run):
+    return sorted(path.name for path in run.checkpoints.iterdir())
+
+
+# --- writing --------------------------------------------------------------------------------------------------------
+
+
+def test_a_checkpoint_replaces_the_one_before_it_and_what_a_killed_process_left(run, learner):
+    (run.checkpoints / ".epoch-2.params.abcd.params").write_text("half")
+    save(run, 3, learner.detector, learner.trainer)
+    assert files(run) == ["epoch-3.params", "epoch-3.states"]
+    assert newest_epoch(run) == 3
+
+
+@pytest.mark.parametrize("kept_bytes", [0, -1])
+def test_weights_that_the_disk_has_no_space_for_cost_no_checkpoint(run, learner, kept_bytes, monkeypatch):
+    """MXNet says nothing of the last bytes, which it writes when it closes the file."""
+    write = Detector.save_parameters
+
+    def cut(detector, filename):
+        write(detector, filename)
+        Path(filename).write_bytes(Path(filename).read_bytes()[:kept_bytes])
+
+    monkeypatch.setattr(Detector, "save_parameters", cut)
+    with pytest.raises(UserError, match=r"epoch-3.params: cannot be written \(.*\); free some space on its disk"):
+        save(run, 3, learner.detector, learner.trainer)
+    assert newest_epoch(run) == 2
+    assert not any("params" in name for name in files(run) if name != "epoch-2.params")
+    TrainedRun(run.path, mx.cpu())
+
+
+def test_states_that_the_disk_has_no_space_for_cost_no_checkpoint(run, learner, monkeypatch):
+    def full(_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(learner.trainer, "save_states", full)
+    with pytest.raises(OSError, match="No space left on device: .*epoch-3.states"):
+        save(run, 3, learner.detector, learner.trainer)
+    assert files(run) == ["epoch-2.params", "epoch-2.states"]
+
+
+# --- reading --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("damage", [lambda whole: b"", lambda whole: whole[:-1], lambda whole: b"PNG" + whole[3:]])
+def test_damaged_weights_are_refused_in_one_line(run, learner, damage):
+    path = run.checkpoints / "epoch-2.params"
+    path.write_bytes(damage(path.read_bytes()))
+    refused = r"epoch-2.params: not a whole checkpoint of this run's config \((?!Traceback).+\); remove the run folder"
+    with pytest.raises(UserError, match=refused):
+        TrainedRun(run.path, mx.cpu())
+    with pytest.raises(UserError, match=refused):
+        restore(run, learner.detector, learner.trainer, CPU)
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda whole: b"",
+        lambda whole: whole[: len(whole) // 2],
+        lambda whole: b"hello\n",
+        lambda whole: pickle.dumps([1, 2]),
+        lambda whole: whole.replace(b"mxnet", b"mxnot"),
+    ],
+)
+def test_damaged_states_are_refused_in_one_line(run, learner, damage):
+    path = run.checkpoints / "epoch-2.states"
+    path.write_bytes(damage(path.read_bytes()))
+    with pytest.raises(UserError, match=r"epoch-2.states: not a whole checkpoint of this run's config \(.+\); remove"):
+        restore(run, learner.detector, learner.trainer, CPU)
+
+
+def test_missing_states_are_refused(run, learner):
+    (run.checkpoints / "epoch-2.states").unlink()
+    with pytest.raises(UserError, match="epoch-2.states: not a whole checkpoint"):
+        restore(run, learner.detector, learner.trainer, CPU)
+
+
+@pytest.mark.parametrize(("key", "other"), [("fc_units: 16", "fc_units: 17"), ("d_k: 8", "d_k: 9")])
+def test_weights_of_another_network_are_refused(run, key, other):
+    run.config_path.write_text(run.config_path.read_text().replace(key, other))
+    with pytest.raises(UserError, match=r"not a whole checkpoint of this run's config \(.*weight.*\)"):
+        TrainedRun(run.path, mx.cpu())
+
+
+def test_a_run_without_its_checkpoint_is_refused(run):
+    shutil.rmtree(run.checkpoints)
+    with pytest.raises(UserError, match="holds no checkpoint; remove the run folder and train again"):
+        TrainedRun(run.path, mx.cpu())
+
+
+def test_other_files_among_the_checkpoints_are_none(run):
+    (run.checkpoints / "epoch-2 (copy).params").write_text("")
+    assert newest_epoch(run) == 2
+
+
+def test_a_trained_run_has_its_classes_and_weights(kept, learner, dataset):
+    trained = TrainedRun(kept.path, mx.cpu())
+    assert trained.classes == dataset.classes
+    expected = learner.detector._collect_params_with_prefix()
+    for name, parameter in trained.detector._collect_params_with_prefix().items():
+        np.testing.assert_array_equal(parameter.data().asnumpy(), expected[name].data().asnumpy(), err_msg=name)
+
+
+# --- what a run was trained on --------------------------------------------------------------------------------------
+
+
+def test_a_run_goes_on_with_the_same_images_alone(run, dataset):
+    require_same_inputs(run, dataset)
+    first, *others = dataset.records
+    moved = dataclasses.replace(first, boxes=first.boxes + 1)
+    renamed = dataclasses.replace(first, labels=first.labels - 1)
+    for records in ([moved, *others], [renamed, *others], others, [*others, first]):
+        with pytest.raises(UserError, match="was begun on other images or annotations; give their --data, or another --runs folder"):
+            require_same_inputs(run, dataclasses.replace(dataset, records=records))
+    with pytest.raises(UserError, match="was begun on other images or annotations"):
+        require_same_inputs(run, dataclasses.replace(dataset, classes=dataset.classes[::-1]))
+
+
+def test_damaged_lists_are_refused(run, dataset):
+    path = run.path / "train_images.npz"
+    path.write_bytes(path.read_bytes()[:-30])
+    with pytest.raises(UserError, match=r"train_images.npz: list of training images is damaged .* train again"):
+        require_same_inputs(run, dataset)
+    for text in ("", "cat\n\ndog", "cat\ndog\n"):
+        (run.path / "classes.txt").write_text(text)
+        with pytest.raises(UserError, match=r"classes.txt: damaged, for one of its classes has no name"):
+            TrainedRun(run.path, mx.cpu())

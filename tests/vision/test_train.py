@@ -1,0 +1,389 @@
+"""Training on a tiny data set: reproducible, resumable, as the paper says, and stopped by what is wrong."""
+
+import dataclasses
+import shutil
+import sys
+from itertools import count, islice
+from pathlib import Path
+
+import mxnet as mx
+import numpy as np
+import pytest
+from mxnet import autograd, nd
+
+from data.config import read_config
+from data.errors import UserError
+from data.images import read_images
+from data.runs import RunFolder
+from vision import train as training
+from vision.checkpoint import TrainedRun
+from vision.config import Config
+from vision.detector import Detector
+from vision.loader import Batch, View, load_batches, training_order
+from vision.train import make_learner, train, train_epoch, train_step
+
+CONFIGS = Path(training.__file__).parent / "configs"
+CPU, CPUS = [mx.cpu()], [mx.cpu(0), mx.cpu(1)]
+
+pytestmark = pytest.mark.usefixtures("without_tensorboard")
+
+
+def run_training(config, data, runs, seed=0, devices=CPU, workers=2):
+    run = RunFolder.claim(runs, config, seed)
+    train(config, read_images(config.dataset, data, "trainval"), run, seed, devices, workers)
+    return run
+
+
+@pytest.fixture(scope="module")
+def trained(tiny, data, tmp_path_factory):
+    """A finished run, for tests that change nothing in it."""
+    return run_training(tiny, data, tmp_path_factory.mktemp("runs"))
+
+
+@pytest.fixture
+def copied(trained, tmp_path):
+    """The folder of all runs, among them a copy of the finished one, and that copy."""
+    return tmp_path, Path(shutil.copytree(trained.path, tmp_path / trained.path.relative_to(trained.runs)))
+
+
+@pytest.fixture
+def interrupted(copied):
+    """The same, of a run that has still to end."""
+    (copied[1] / "run.json").unlink()
+    return copied
+
+
+@pytest.fixture(scope="module")
+def frozen(tiny, without_tensorboard, tmp_path_factory):
+    """A config with which no image depends on others: BatchNorm has weights from a file, and no anchor is drawn by lot.
+
+    So few anchors fit into its images that all are learned from.
+    """
+    path = tmp_path_factory.mktemp("weights") / "backbone.params"
+    learner_of(tiny).detector.backbone.save_parameters(str(path))
+    return changed(tiny, model={"pretrained": str(path)}, images={"short_side": 48, "long_side": 64})
+
+
+def changed(config, variant="fan-sup", **sections):
+    """The config with another variant, and other values in its sections, as `training={"epochs": 1}`."""
+    replaced = {name: dataclasses.replace(getattr(config, name), **values) for name, values in sections.items()}
+    return dataclasses.replace(config, variant=variant, **replaced)
+
+
+def records(data):
+    return read_images("tiny", data, "trainval").records
+
+
+def learner_of(config, devices=CPU):
+    mx.random.seed(0)
+    return make_learner(config, 8, devices)
+
+
+def batches_of(data, config, sizes):
+    """Batches of the images one after the other, as many in each as `sizes` says."""
+    of_split = records(data)
+    views = (View(number % len(of_split), flipped=False) for number in count())
+    order = [list(islice(views, size)) for size in sizes]
+    return [batch for _, batch in load_batches(of_split, config.images, order, workers=0)]
+
+
+def measured(run):
+    """The log without the times."""
+    timing = ("seconds", "images_per_second")
+    return [{key: value for key, value in line.items() if key not in timing} for line in run.epochs()]
+
+
+def weights(run):
+    return arrays(TrainedRun(run.path, mx.cpu()).detector)
+
+
+def parameters(detector):
+    """By the names that checkpoints use: the others differ from network to network."""
+    return detector._collect_params_with_prefix()
+
+
+def arrays(detector, device=None):
+    return {name: each.data(device).asnumpy() for name, each in parameters(detector).items()}
+
+
+def assert_same(one, other):
+    assert one.keys() == other.keys()
+    for name in one:
+        np.testing.assert_array_equal(one[name], other[name], err_msg=name)
+
+
+def assert_close(one, other):
+    assert one.keys() == other.keys()
+    for name in one:
+        np.testing.assert_allclose(one[name], other[name], rtol=1e-4, atol=1e-7, err_msg=name)
+
+
+# --- runs -----------------------------------------------------------------------------------------------------------
+
+
+def test_a_seed_reproduces_a_run_bit_for_bit_and_another_does_not(trained, tiny, data, tmp_path):
+    again = run_training(tiny, data, tmp_path, workers=0)
+    other = run_training(tiny, data, tmp_path, seed=1)
+    assert measured(trained) == measured(again) != measured(other)
+    assert_same(weights(trained), weights(again))
+
+
+def interrupt(monkeypatch, place, name, call, error=KeyboardInterrupt):
+    """Makes the `call`-th call of `place.name` an interruption."""
+    calls, real = iter(range(1, 100)), getattr(place, name)
+
+    def interrupted(*arguments, **keywords):
+        if next(calls) == call:
+            raise error
+        return real(*arguments, **keywords)
+
+    monkeypatch.setattr(place, name, interrupted)
+
+
+@pytest.mark.parametrize(
+    ("place", "name", "call"),
+    [
+        (training, "train_step", 2),
+        (training, "train_epoch", 2),
+        (training, "train_step", 5),
+        (Detector, "save_parameters", 2),
+        (RunFolder, "finish", 1),
+    ],
+    ids=["in the first epoch", "between epochs", "in an epoch", "in a checkpoint", "at the end"],
+)
+def test_an_interrupted_run_ends_like_an_uninterrupted_one(place, name, call, trained, tiny, data, tmp_path):
+    with pytest.MonkeyPatch.context() as patch:
+        interrupt(patch, place, name, call)
+        with pytest.raises(KeyboardInterrupt):
+            run_training(tiny, data, tmp_path)
+    resumed = run_training(tiny, data, tmp_path)
+    assert measured(trained) == measured(resumed)
+    assert_same(weights(trained), weights(resumed))
+    assert sorted(path.name for path in resumed.checkpoints.iterdir()) == ["epoch-2.params", "epoch-2.states"]
+
+
+def test_a_finished_run_is_not_repeated(copied, monkeypatch, capsys):
+    runs, folder = copied
+    before = {path: path.stat().st_mtime_ns for path in folder.rglob("*")}
+    command = ["train", str(folder / "config.yaml"), "--runs", str(runs), "--data", "nowhere"]
+    monkeypatch.setattr(sys, "argv", command)
+    training.main()
+    assert capsys.readouterr().out == f"{folder}: training has ended already\n"
+    after = {path: path.stat().st_mtime_ns for path in folder.rglob("*")}
+    assert {path for path in after if after[path] != before.get(path)} <= {folder / ".lock"}
+
+
+def test_a_run_does_not_go_on_with_other_images(interrupted, tiny, data):
+    runs, _ = interrupted
+    with pytest.raises(UserError, match="begun on other images or annotations"):
+        run = RunFolder.claim(runs, tiny, seed=0)
+        train(tiny, read_images("tiny", data, "test"), run, 0, CPU, 0)
+
+
+def test_a_run_does_not_begin_anew_where_its_checkpoint_is_gone(interrupted, tiny, data):
+    runs, folder = interrupted
+    (folder / "checkpoints" / "epoch-2.params").unlink()
+    with pytest.raises(UserError, match="checkpoint of its last epoch is missing"):
+        run_training(tiny, data, runs)
+    assert len(RunFolder(folder).epochs()) == 2
+
+
+def test_the_run_keeps_what_it_was_trained_on(trained):
+    assert len((trained.path / "classes.txt").read_text().split()) == 8
+    assert trained.record()["device"] == "CPU" and trained.record()["versions"]["mxnet"]
+
+
+def test_two_devices_go_on_as_they_were(frozen, data, tmp_path):
+    whole = run_training(frozen, data, tmp_path / "whole", devices=CPUS)
+    with pytest.MonkeyPatch.context() as patch:
+        interrupt(patch, training, "train_epoch", 2)
+        with pytest.raises(KeyboardInterrupt):
+            run_training(frozen, data, tmp_path, devices=CPUS)
+    resumed = run_training(frozen, data, tmp_path, devices=CPUS)
+    assert_same(weights(whole), weights(resumed))
+
+
+# --- what an epoch says, and what stops it --------------------------------------------------------------------------
+
+
+def test_the_log_has_a_line_an_epoch(trained):
+    lines = trained.epochs()
+    assert [line["epoch"] for line in lines] == [1, 2]
+    losses = ["loss", "rpn_classification", "rpn_boxes", "classification", "boxes", "relation_loss", "center_mass"]
+    assert list(lines[0]) == ["epoch", *losses, "seconds", "images_per_second"]
+    assert lines[1]["loss"] < lines[0]["loss"]
+
+
+def test_its_numbers_are_means_over_the_images_or_over_those_with_a_target_pair(tiny, data, monkeypatch):
+    parts = []
+
+    def step(learner, batch):
+        parts.extend(losses := train_step(learner, batch))
+        return losses
+
+    monkeypatch.setattr(training, "train_step", step)
+    line = train_epoch(learner_of(tiny, CPUS), records(data), tiny, seed=0, epoch=1, workers=0)
+
+    related = column(part.relations.related for part in parts) > 0
+    expected = {name: column(getattr(part, name) for part in parts).mean() for name in parts[0]._fields[:5]}
+    for key, name in {"relation_loss": "loss", "center_mass": "center_mass"}.items():
+        expected[key] = column(getattr(part.relations, name) for part in parts)[related].mean()
+    assert (len(parts), len(related), related.sum()) == (5, 5, 3)
+    assert line.pop("images_per_second") == pytest.approx(5 / line.pop("seconds"), rel=0.1)
+    assert line == pytest.approx(expected, rel=1e-6)
+
+
+def column(arrays):
+    return np.concatenate([array.asnumpy() for array in arrays])
+
+
+def test_a_loss_that_is_not_finite_stops_the_run_names_the_images_and_loses_nothing(trained, tiny, data, tmp_path):
+    steps = count(1)
+
+    def step(learner, batch):
+        factor = np.nan if next(steps) == 5 else 1
+        return [part._replace(boxes=part.boxes * factor) for part in train_step(learner, batch)]
+
+    of_split = records(data)
+    views = training_order(of_split, tiny.images, batch_size=2, seed=0, epoch=2)[1]
+    names = ", ".join(of_split[view.index].id for view in views)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(training, "train_step", step)
+        with pytest.raises(UserError, match=rf"^epoch 2, images {names}: a loss is not finite \(.*'boxes': nan"):
+            run_training(tiny, data, tmp_path)
+    resumed = run_training(tiny, data, tmp_path)
+    assert_same(weights(trained), weights(resumed))
+
+
+def test_weights_that_are_not_finite_are_kept_in_no_checkpoint(tiny, data, tmp_path, monkeypatch):
+    def step(learner, batch):
+        losses = train_step(learner, batch)
+        learner.detector.rpn.conv_3x3.bias.data()[3] = np.inf  # It shows in the losses of the next step alone.
+        return losses
+
+    monkeypatch.setattr(training, "train_step", step)
+    single_step = changed(tiny, training={"batch_size": 5})
+    with pytest.raises(UserError, match="epoch 1: the weights are not finite after its last step; try a smaller"):
+        train_epoch(learner_of(single_step), records(data)[:2], single_step, seed=0, epoch=1, workers=0)
+
+
+def test_a_learning_rate_that_is_much_too_large_stops_the_run(tiny, data, tmp_path):
+    wild = changed(tiny, training={"learning_rate": 1e38})
+    with pytest.raises(UserError, match="^epoch 1, images .* not finite"):
+        run_training(wild, data, tmp_path)
+    run = RunFolder(tmp_path / "mini/tiny/fan-sup/seed0")
+    assert not run.epochs() and not run.checkpoints.exists()
+
+
+# --- what is trained, and how ---------------------------------------------------------------------------------------
+
+
+def test_the_solver_is_the_papers(tiny, data):
+    paper = read_config(Config, CONFIGS / "paper" / "voc07" / "fan-sup.yaml").training
+    learner = learner_of(dataclasses.replace(tiny, training=paper))
+    train_step(learner, *batches_of(data, tiny, [2]))
+    optimizer = learner.trainer.optimizer
+    assert type(optimizer) is mx.optimizer.SGD
+    assert (optimizer.learning_rate, optimizer.momentum, optimizer.wd) == (0.0005, 0.9, 0.0005)
+    assert optimizer.rescale_grad == 1
+
+
+def test_the_learning_rate_falls_to_a_tenth_also_in_a_run_that_goes_on(tiny, data, tmp_path, monkeypatch):
+    rates, seconds = [], iter([1, 1, KeyboardInterrupt, 1, 1])
+
+    def epoch(learner, *_):
+        rates.append(learner.trainer.learning_rate)
+        if (ends := next(seconds)) is KeyboardInterrupt:
+            raise ends
+        return {"seconds": ends}
+
+    monkeypatch.setattr(training, "train_epoch", epoch)
+    config = changed(tiny, training={"epochs": 4, "decay_after": 2, "learning_rate": 0.01})
+    with pytest.raises(KeyboardInterrupt):
+        run_training(config, data, tmp_path)
+    run_training(config, data, tmp_path)
+    assert rates == pytest.approx([0.01, 0.01, 0.001, 0.001, 0.001])
+
+
+def test_a_step_is_sgd_by_the_gradients_summed_over_the_images(frozen, data):
+    learner, start = learner_of(frozen), arrays(learner_of(frozen).detector)
+    by_hand = learner_of(frozen)
+    learned = {name: each for name, each in parameters(by_hand.detector).items() if each.grad_req != "null"}
+    velocity = dict.fromkeys(learned, 0)
+    for batch in batches_of(data, frozen, [3, 1]):  # The second step has momentum.
+        train_step(learner, batch)
+        gradients = [gradients_of(by_hand, batch, image, learned) for image in range(len(batch.images))]
+        for name, parameter in learned.items():
+            weight = parameter.data().asnumpy()
+            decay = 0 if name.endswith(".bias") else 0.0005 * weight
+            velocity[name] = 0.9 * velocity[name] - 0.005 * (sum(each[name] for each in gradients) + decay)
+            parameter.set_data(nd.array(weight + velocity[name]))
+    ends = arrays(learner.detector)
+    assert_close(ends, arrays(by_hand.detector))
+    assert {name for name in ends if (ends[name] != start[name]).any()} == set(learned)
+    assert "backbone.features.0.weight" not in learned and "backbone.features.6.0.body.0.weight" in learned
+
+
+def gradients_of(learner, batch, image, learned):
+    """The gradients of the loss of one image of a batch."""
+    one = Batch(*(array[image : image + 1] for array in batch))
+    with autograd.record():
+        output = learner.detector(one.images, one.sizes, one.boxes, one.labels)
+        loss = learner.criterion(output, one.boxes, one.labels, one.sizes).loss
+    loss.backward()
+    return {name: parameter.grad().asnumpy() for name, parameter in learned.items()}
+
+
+def test_two_devices_end_with_the_weights_of_one_also_where_one_is_idle(frozen, data):
+    one, two = learner_of(frozen), learner_of(frozen, CPUS)
+    for batch in batches_of(data, frozen, [1, 2, 1, 3]):
+        together, parts = train_step(one, batch), train_step(two, batch)
+        assert len(parts) == min(2, len(batch.images))
+        assert column(part.loss for part in parts) == pytest.approx(column(part.loss for part in together), rel=1e-4)
+    for device in CPUS:
+        assert_close(arrays(two.detector, device), arrays(one.detector))
+
+
+@pytest.mark.parametrize("append_objects", [True, False])
+def test_annotated_boxes_stand_among_the_rois_on_request(tiny, data, append_objects):
+    learner = learner_of(changed(tiny, training={"append_objects": append_objects}))
+    outputs = []
+
+    def criterion(output, *objects):
+        outputs.append(output)
+        return learner.criterion(output, *objects)
+
+    (batch,) = batches_of(data, tiny, [2])
+    train_step(learner._replace(criterion=criterion), batch)
+    objects = batch.boxes.shape[1] if append_objects else 0
+    assert outputs[0].rois.shape == (2, 256 + objects, 4)
+    np.testing.assert_array_equal(outputs[0].rois.asnumpy()[:, 256:], batch.boxes.asnumpy()[:, :objects])
+
+
+def test_without_supervision_relations_are_measured_and_not_trained_on(tiny, data):
+    unsupervised = changed(tiny, variant="fan-unsup", relation_loss={"weight": 0.0})
+
+    def after_an_epoch(config, with_relations=True):
+        learner = learner_of(config)
+
+        def criterion(output, *objects):
+            return learner.criterion(output if with_relations else output._replace(relations=None), *objects)
+
+        line = train_epoch(learner._replace(criterion=criterion), records(data), config, seed=0, epoch=1, workers=0)
+        return line, arrays(learner.detector)
+
+    (measured, measured_weights), (_, without), (_, supervised) = (
+        after_an_epoch(unsupervised),
+        after_an_epoch(unsupervised, with_relations=False),
+        after_an_epoch(tiny),
+    )
+    assert measured["center_mass"] > 0
+    assert_same(measured_weights, without)
+    assert any((without[name] != supervised[name]).any() for name in without)
+
+
+def test_the_base_network_has_no_relation_loss(tiny, data, tmp_path):
+    base = changed(tiny, variant="base", model={"focused_attention": False}, relation_loss={"weight": 0.0})
+    run = run_training(base, data, tmp_path)
+    assert list(run.epochs()[0])[-3:] == ["boxes", "seconds", "images_per_second"]
+    assert not any("attention" in name for name in weights(run))

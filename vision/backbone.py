@@ -10,6 +10,7 @@ from gluoncv.model_zoo.resnet import BasicBlockV1, ResNetV1
 from mxnet import gluon, nd
 
 from data.errors import UserError
+from vision.devices import reason
 
 # RGB of the mean image, which the network's input lacks (Relation Networks' code), and the scaling that GluonCV's
 # ImageNet networks expect, in the same units.
@@ -104,8 +105,9 @@ def load_imagenet_weights(backbone: Backbone, name: str, pretrained: str) -> Non
     try:
         backbone.load_parameters(path, ctx=mx.cpu(), ignore_extra=True, cast_dtype=True)  # Extra: its classifier.
     except (AssertionError, ValueError, KeyError, mx.MXNetError) as error:
-        reason = str(error).strip().partition("\n")[0]
-        raise UserError(f"{path}: not the weights of GluonCV's {name}_v1 ({reason}); give another file") from None
+        raise UserError(
+            f"{path}: not the weights of GluonCV's {name}_v1 ({reason(error)}); give another file"
+        ) from None
     _take_unscaled_images(backbone)
 
 
@@ -113,9 +115,8 @@ def _fetch(network: str) -> str:
     try:
         return get_model_file(network)
     except (OSError, RuntimeError, ValueError, mx.MXNetError) as error:
-        reason = str(error).partition("\n")[0]
         raise UserError(
-            f"ImageNet weights of {network}: GluonCV's model store cannot be reached ({reason}); "
+            f"ImageNet weights of {network}: GluonCV's model store cannot be reached ({reason(error)}); "
             "fetch them elsewhere and set model.pretrained to that .params file"
         ) from None
 

@@ -18,14 +18,12 @@ def find_devices(gpus: str | None) -> list[mx.Context]:
         gpus: the ids that were asked for, to which `data.options.choose_gpus` has confined this process; None for any.
 
     Raises:
-        UserError: GPUs were asked for, and MXNet sees none.
+        UserError: GPUs were asked for, and MXNet does not see them all.
     """
     count = mx.context.num_gpus()
-    if count:
-        return [mx.gpu(number) for number in range(count)]
-    if gpus:
-        raise UserError(f"--gpus {gpus}: MXNet sees no such GPU here; leave --gpus out to run on the CPU")
-    return [mx.cpu()]
+    if gpus and count < len(gpus.split(",")):
+        raise UserError(f"--gpus {gpus}: MXNet sees {count} of them here; leave --gpus out to run on what there is")
+    return [mx.gpu(number) for number in range(count)] or [mx.cpu()]
 
 
 @contextmanager

@@ -37,6 +37,7 @@ examples:
   python -m vision.predict runs/paper/voc07/fan-sup/seed0 cat.jpg     draws what is found in cat.jpg
 """
 
+BAR = {"unit": "image", "mininterval": 1, "leave": False}
 SHOWN = 0.5  # Detections in pictures have at least this score.
 
 
@@ -66,17 +67,15 @@ def predict_images(
 
     records, criterion = dataset.records, Criterion(trained.config)
     order = test_order(records, batch_size=1)
-    with tqdm(total=len(order), desc="predicting", unit="image", mininterval=1, leave=False) as progress:
-        for views, batch in load_batches(records, trained.config.images, order, workers):
-            (batch,) = batch.split([device])
-            with signals_deferred():
-                output, found, proposals = predict_image(trained, batch.images, batch.sizes, batch.scales)
-                center_mass = None
-                if output.relations is not None:
-                    relations = criterion.relations(output, batch.boxes, batch.labels)
-                    center_mass = relations.center_mass.asscalar() if relations.related.asscalar() else np.nan
-            yield Prediction(records[views[0].index].id, found, proposals, center_mass)
-            progress.update()
+    for views, batch in load_batches(records, trained.config.images, order, workers):
+        (batch,) = batch.split([device])
+        with signals_deferred():
+            output, found, proposals = predict_image(trained, batch.images, batch.sizes, batch.scales)
+            center_mass = None
+            if output.relations is not None:
+                relations = criterion.relations(output, batch.boxes, batch.labels)
+                center_mass = relations.center_mass.asscalar() if relations.related.asscalar() else np.nan
+        yield Prediction(records[views[0].index].id, found, proposals, center_mass)
 
 
 def predict_image(
@@ -135,11 +134,13 @@ def write_predictions(run: RunFolder, dataset: ImageDataset, predictions: Iterab
     with ExitStack() as files:
         add_detections = files.enter_context(detections_writer(run.detections, dataset.category_ids))
         add_proposals = files.enter_context(relations_writer(run.relations)) if fan else None
+        progress = files.enter_context(tqdm(total=len(dataset.records), desc="predicting", **BAR))
         for image_id, found, proposals, mass in predictions:
             add_detections(image_id, found)
             if fan:
                 add_proposals(image_id, proposals)
                 center_mass[image_id] = mass
+            progress.update()
     if fan:
         ids, masses = np.array(list(center_mass)), np.array(list(center_mass.values()), np.float32)
         write_arrays(run.center_mass, ids=ids, center_mass=masses)

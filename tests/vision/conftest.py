@@ -51,7 +51,7 @@ def data(tmp_path_factory) -> Path:
 def tiny(config) -> Config:
     """A config for `data`: three steps an epoch, the second of the two epochs at the lower learning rate."""
     split = {"train_images": 5, "test_images": 3, "flipped_copies": False}
-    images = dataclasses.replace(config.images, short_side=96, long_side=128, **split)
+    images = dataclasses.replace(config.images, short_side=48, long_side=64, **split)
     model = dataclasses.replace(config.model, rois=256, anchor_scale=0.5)
     schedule = {"epochs": 2, "batch_size": 2, "learning_rate": 0.005, "decay_after": 1}
     training = dataclasses.replace(config.training, append_objects=True, **schedule)

@@ -162,7 +162,9 @@ def test_a_run_goes_on_with_the_same_images_alone(run, dataset):
     moved = dataclasses.replace(first, boxes=first.boxes + 1)
     renamed = dataclasses.replace(first, labels=first.labels - 1)
     for records in ([moved, *others], [renamed, *others], others, [*others, first]):
-        with pytest.raises(UserError, match="was begun on other images or annotations; give their --data, or another --runs folder"):
+        with pytest.raises(
+            UserError, match="was begun on other images or annotations; give their --data, or another --runs folder"
+        ):
             require_same_inputs(run, dataclasses.replace(dataset, records=records))
     with pytest.raises(UserError, match="was begun on other images or annotations"):
         require_same_inputs(run, dataclasses.replace(dataset, classes=dataset.classes[::-1]))

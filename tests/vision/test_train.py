@@ -2,6 +2,7 @@
 
 import dataclasses
 import shutil
+import signal
 import sys
 from itertools import count, islice
 from pathlib import Path
@@ -28,7 +29,7 @@ CPU, CPUS = [mx.cpu()], [mx.cpu(0), mx.cpu(1)]
 pytestmark = pytest.mark.usefixtures("without_tensorboard")
 
 
-def run_training(config, data, runs, seed=0, devices=CPU, workers=2):
+def run_training(config, data, runs, seed=0, devices=CPU, workers=0):
     run = RunFolder.claim(runs, config, seed)
     train(config, read_images(config.dataset, data, "trainval"), run, seed, devices, workers)
     return run
@@ -122,7 +123,7 @@ def assert_close(one, other):
 
 
 def test_a_seed_reproduces_a_run_bit_for_bit_and_another_does_not(trained, tiny, data, tmp_path):
-    again = run_training(tiny, data, tmp_path, workers=0)
+    again = run_training(tiny, data, tmp_path, workers=2)
     other = run_training(tiny, data, tmp_path, seed=1)
     assert measured(trained) == measured(again) != measured(other)
     assert_same(weights(trained), weights(again))
@@ -160,6 +161,22 @@ def test_an_interrupted_run_ends_like_an_uninterrupted_one(place, name, call, tr
     assert measured(trained) == measured(resumed)
     assert_same(weights(trained), weights(resumed))
     assert sorted(path.name for path in resumed.checkpoints.iterdir()) == ["epoch-2.params", "epoch-2.states"]
+
+
+def test_ctrl_c_waits_for_the_end_of_a_step(tiny, data, monkeypatch):
+    """Within one, MXNet calls back into Python, where an exception would crash it."""
+    steps = []
+
+    def step(learner, batch):
+        signal.raise_signal(signal.SIGINT)
+        steps.append(train_step(learner, batch))
+        return steps[-1]
+
+    monkeypatch.setattr(training, "train_step", step)
+    with pytest.raises(KeyboardInterrupt):
+        train_epoch(learner_of(tiny), records(data), tiny, seed=0, epoch=1, workers=2)
+    assert len(steps) == 1
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
 def test_a_finished_run_is_not_repeated(copied, monkeypatch, capsys):

@@ -1,0 +1,64 @@
+"""The devices that are found, signals that wait, and MXNet's errors in a line."""
+
+import signal
+
+import mxnet as mx
+import pytest
+from mxnet import nd
+
+from data.errors import UserError
+from vision.devices import find_devices, reason, signals_deferred
+
+
+@pytest.mark.parametrize(
+    ("gpus", "count", "found"),
+    [
+        (None, 0, [mx.cpu()]),
+        ("", 0, [mx.cpu()]),
+        (None, 2, [mx.gpu(0), mx.gpu(1)]),
+        ("3", 1, [mx.gpu(0)]),  # Of the GPUs that this process may see, MXNet counts from 0.
+        ("0,2", 2, [mx.gpu(0), mx.gpu(1)]),
+    ],
+)
+def test_all_gpus_are_found_or_the_cpu(monkeypatch, gpus, count, found):
+    monkeypatch.setattr(mx.context, "num_gpus", lambda: count)
+    assert find_devices(gpus) == found
+
+
+@pytest.mark.parametrize(("gpus", "count"), [("0", 0), ("0,1", 1)])
+def test_gpus_that_are_not_there_are_not_done_without(monkeypatch, gpus, count):
+    monkeypatch.setattr(mx.context, "num_gpus", lambda: count)
+    with pytest.raises(UserError, match=f"--gpus {gpus}: MXNet sees {count} of them here; leave --gpus out"):
+        find_devices(gpus)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_waits_for_the_end_of_the_block(number):
+    before = signal.signal(number, signal.default_int_handler)
+    steps = []
+    try:
+        with pytest.raises(KeyboardInterrupt), signals_deferred():
+            signal.raise_signal(number)
+            steps.append("after it")
+        assert steps == ["after it"]
+        assert signal.getsignal(number) is signal.default_int_handler
+    finally:
+        signal.signal(number, before)
+
+
+def test_without_a_signal_a_block_ends_as_ever():
+    with pytest.raises(ValueError, match="mine"), signals_deferred():
+        raise ValueError("mine")
+
+
+def test_what_mxnet_says_is_found_under_its_traceback(tmp_path):
+    (tmp_path / "weights.params").write_text("no weights")
+    with pytest.raises(mx.MXNetError) as error:
+        nd.load(str(tmp_path / "weights.params"))
+    assert reason(error.value).startswith("Check failed: ")
+
+
+def test_other_errors_are_cut_to_a_line():
+    assert reason(ValueError(" first\nsecond")) == "first"
+    assert reason(FileNotFoundError(2, "No such file or directory", "weights")) == "No such file or directory"
+    assert reason(AssertionError()) == "AssertionError"

@@ -12,6 +12,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
+from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -26,6 +27,7 @@ from data.text import TextAnalyser
 from language.config import Config
 from scripts.least_operations import least_operations
 from scripts.stock_han import stock_han
+from scripts.turns import median_and_range, ratio, take_turns
 
 CONFIGS = Path(__file__).parents[1] / "language" / "configs"
 STOCK = "stock Keras HAN"
@@ -74,15 +76,15 @@ def main() -> None:
         for network in NETWORKS:
             values = speeds[layout][network]
             of_floor = rate / floors[network] / statistics.median(values)
-            print(f"  {network:16} {_median_and_spread(values, 0):18} documents/s, {of_floor:.2f} times its floor")
+            print(f"  {network:16} {median_and_range(values):18} documents/s, {of_floor:.2f} times its floor")
         for network, base in COMPARISONS:
-            _print_ratio(network, speeds[layout][network], base, speeds[layout][base])
+            print(f"  {ratio(network, speeds[layout][network], base, speeds[layout][base])}")
     print("\nfloor: the products of a step on real words, at the rate of a large matrix product; and peak memory")
     for network in NETWORKS:
         print(f"  {network:16} {floors[network] / 1e6:6.0f} MFLOP a document {peaks[network]:7.0f} MiB")
     print(f"  fan-sup : hatt = {floors['fan-sup'] / floors['hatt']:.2f} in operations\n")
     for network in NETWORKS:
-        _print_ratio(f"{network}, {apart}", speeds[apart][network], together, speeds[together][network])
+        print(f"  {ratio(f'{network}, {apart}', speeds[apart][network], together, speeds[together][network])}")
 
     if config.text.tagger == "perceptron":
         ours, loop = preprocessing_speeds(config, arguments.data, arguments.documents)
@@ -108,18 +110,21 @@ def measure_in_turns(
         for layout, (processes, threads) in layouts.items()
     }
     names = (PRODUCT, *NETWORKS)
-    speeds: dict[str, dict[str, list[float]]] = {layout: {name: [] for name in names} for layout in layouts}
-    for number in range(rounds + 1):  # The first round compiles and is not counted.
-        for name in names:
-            for layout, processes in workers.items():
-                turns = [process.submit(_timed_turn, name) for process in processes]
-                speed = sum(turn.result() for turn in turns)
-                if number:
-                    speeds[layout][name].append(speed)
+    turns = {
+        (layout, name): partial(_speed_together, name, processes)
+        for name in names
+        for layout, processes in workers.items()
+    }
+    speeds = take_turns(turns, rounds)
     for processes in workers.values():
         for process in processes:
             process.shutdown()
-    return speeds
+    return {layout: {name: speeds[layout, name] for name in names} for layout in layouts}
+
+
+def _speed_together(name: str, processes: list[ProcessPoolExecutor]) -> float:
+    turns = [process.submit(_timed_turn, name) for process in processes]
+    return sum(turn.result() for turn in turns)
 
 
 _worker: dict[str, tuple[Turn, float]] = {}  # Of a worker process: each name's turn and what it works off.
@@ -227,15 +232,6 @@ def preprocessing_speeds(config: Config, data: Path, count: int) -> tuple[float,
         encode_corpus(config.dataset, data, config.text, Path(cache))
         ours = (len(whole.train) + len(whole.test)) / (time.perf_counter() - start)
     return ours, loop
-
-
-def _print_ratio(name: str, speeds: list[float], other: str, base: list[float]) -> None:
-    ratios = [one / two for one, two in zip(speeds, base, strict=True)]
-    print(f"  {name} : {other} = {_median_and_spread(ratios, 2)}")
-
-
-def _median_and_spread(values: list[float], digits: int) -> str:
-    return f"{statistics.median(values):.{digits}f} ({min(values):.{digits}f} to {max(values):.{digits}f})"
 
 
 if __name__ == "__main__":

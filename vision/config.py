@@ -58,6 +58,7 @@ class ModelConfig:
             that name, or "none".
         initial_weights: of the hidden layers after the backbone: "relation_networks" draws them with σ = 0.01, made for
             1,024 units; "he" by their number of inputs (He et al., 2015), without which narrow ones pass on nothing.
+            FAN's are drawn with 0.01 √(1024 / inputs) either way.
         anchor_scale: side of the smallest anchors in cells of 16 pixels; there are four sizes, each twice the last.
         rois: proposals that go on from the RPN, N of the paper's N × N.
         rpn_channels, roi_channels: of the RPN's convolution and of the map that ROIs are pooled from.

@@ -14,7 +14,7 @@ from vision.config import ModelConfig
 from vision.rpn import RPN
 
 POOLED = 7  # cells a side of a ROI
-SIGMA = 0.01  # of initial weights
+SIGMA, WIDTH = 0.01, 1024  # of initial weights, and of the layers that Relation Networks draws with it
 
 
 class DetectorOutput(NamedTuple):
@@ -82,7 +82,10 @@ class Detector(gluon.HybridBlock):
             self.fc_new_2 = _dense("fc_new_2_", units, units, sigma(units))
             self.focused_attention = None
             if config.focused_attention:
-                self.focused_attention = FocusedAttention(config.d_k, units, sigma(units), prefix="focused_attention_")
+                # Whatever the width, W begins as flat as with Relation Networks' 1,024 units: with He's σ each ROI
+                # would attend to one other, whichever it is, from the start.
+                flat = SIGMA * math.sqrt(WIDTH / units)
+                self.focused_attention = FocusedAttention(config.d_k, units, flat, prefix="focused_attention_")
             self.cls_score = _dense("cls_score_", units, 1 + classes, SIGMA)
             self.bbox_pred = _dense("bbox_pred_", units, 8, SIGMA)
 

@@ -207,11 +207,14 @@ OUTPUT_LAYERS = {"rpn_cls_score", "rpn_bbox_pred", "cls_score", "bbox_pred"}
 
 
 def test_initial_weights_are_those_of_relation_networks(model):
-    for sigma, _ in spreads(dataclasses.replace(model, initial_weights="relation_networks")).values():
+    for sigma, _ in spreads(dataclasses.replace(model, initial_weights="relation_networks", fc_units=1024)).values():
         assert sigma == pytest.approx(0.01, rel=0.2)
 
 
 def test_hidden_layers_can_be_drawn_by_their_number_of_inputs(model):
     for name, (sigma, inputs) in spreads(dataclasses.replace(model, initial_weights="he")).items():
-        expected = 0.01 if name in OUTPUT_LAYERS else np.sqrt(2 / inputs)
+        if name.startswith("focused_attention"):
+            expected = 0.01 * np.sqrt(1024 / inputs)  # W begins as flat as with 1,024 units.
+        else:
+            expected = 0.01 if name in OUTPUT_LAYERS else np.sqrt(2 / inputs)
         assert sigma == pytest.approx(expected, rel=0.2)

@@ -40,6 +40,13 @@ def seed_number(text: str) -> int:
     return int(text)
 
 
+def count_from_1(text: str) -> int:
+    """How many of something there are to be."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text} is no whole number from 1")
+    return int(text)
+
+
 def choose_gpus(ids: str | None) -> None:
     """Hides all other GPUs from TensorFlow or MXNet, which must not have been used yet."""
     if ids is not None:

@@ -128,7 +128,7 @@ class RunFolder:
                 "commit": _commit(),
                 "versions": _versions(),
                 "device": device,
-                "machine": _machine(),
+                "machine": machine(),
                 "seconds": round(sum(line["seconds"] for line in self.epochs()), 1),
                 "finished": datetime.now(timezone.utc).isoformat(timespec="seconds"),
             },
@@ -197,7 +197,7 @@ def _versions() -> dict[str, str]:
     return found
 
 
-def _machine() -> str:
+def machine() -> str:
     """Processor model and core count, as a reader of a timing needs them."""
     model = platform.processor() or platform.machine()
     cpuinfo = Path("/proc/cpuinfo")

@@ -26,6 +26,7 @@ from data import yahoo
 from data.config import read_config
 from data.encoding import EncodedCorpus, EncodedDocuments, encode_corpus
 from data.errors import UserError, run_command
+from data.options import count_from_1
 from data.runs import RunFolder
 from data.word_vectors import word_vectors
 from language.config import Config
@@ -351,7 +352,7 @@ def _parse_arguments() -> argparse.Namespace:
     parser.add_argument("--cache", type=Path, default=Path("runs/cache"), help="encoded posts (default: runs/cache)")
     parser.add_argument(
         "--posts",
-        type=_count,
+        type=count_from_1,
         nargs="*",
         default=[1000, 3000, 11314],
         metavar="N",
@@ -365,7 +366,9 @@ def _parse_arguments() -> argparse.Namespace:
         metavar="N",
         help="how many made-up rows (default: 100000 700000); without a number, none",
     )
-    parser.add_argument("--steps", type=_count, default=300, help="steps of training on rows, about (default: 300)")
+    parser.add_argument(
+        "--steps", type=count_from_1, default=300, help="steps of training on rows, about (default: 300)"
+    )
     parser.add_argument("--work", type=Path, help="folder for rows and their arrays (default: a temporary one)")
     parser.add_argument("--keep", action="store_true", help="leave them in --work, and take rows that are there")
     arguments = parser.parse_args()
@@ -374,14 +377,8 @@ def _parse_arguments() -> argparse.Namespace:
     return arguments
 
 
-def _count(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text} is no whole number from 1")
-    return int(text)
-
-
 def _rows(text: str) -> int:
-    if _count(text) % CLASSES:
+    if count_from_1(text) % CLASSES:
         raise argparse.ArgumentTypeError(f"{text} is no multiple of the {CLASSES} classes")
     return int(text)
 

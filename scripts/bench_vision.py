@@ -18,10 +18,10 @@ from data import voc
 from data.config import read_config
 from data.errors import run_command
 from data.images import read_images
-from data.options import add_data_option, add_gpus_option, choose_gpus
+from data.options import add_data_option, add_gpus_option, choose_gpus, count_from_1
 from scripts.metrics.relations import ranks_of_relations, recall, relations_between
 from scripts.relation_loops import OBJECTS, ROIS, Scene, looped_recall, looped_targets, made_up_pairs, made_up_scene
-from scripts.turns import count_from_1, machine, median_and_range, ratio, take_turns
+from scripts.turns import machine_and_threads, median_and_range, ratio, take_turns
 from vision.config import Config, Mode
 
 if TYPE_CHECKING:
@@ -316,7 +316,9 @@ def main() -> None:
         "d": compare_recall,
         "e": lambda: compare_loading(preset, arguments.data, arguments.dataset, arguments.split, devices, steps),
     }
-    print(f"{', '.join(map(str, devices))}, {machine()}; --preset {preset}; median of {rounds} turns (range)")
+    print(
+        f"{', '.join(map(str, devices))}, {machine_and_threads()}; --preset {preset}; median of {rounds} turns (range)"
+    )
     for part in arguments.only:
         for comparison in comparisons[part]():
             print(f"\n{part}  {described(comparison, take_turns(comparison.turns, rounds))}", flush=True)

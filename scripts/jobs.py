@@ -24,6 +24,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from data.errors import UserError, run_command
+from data.options import count_from_1
 from data.runs import RunFolder
 from scripts.jobs_view import Progress
 
@@ -236,7 +237,7 @@ def main() -> None:
     )
     parser.add_argument(
         "--jobs",
-        type=_count,
+        type=count_from_1,
         metavar="N",
         help="how many at a time, each with an equal part of the cores' threads and of the GPUs; a GPU is never shared "
         "(default: one a GPU; without GPUs one a core, with 3 GB of free memory for each)",
@@ -255,12 +256,6 @@ def main() -> None:
         if count == 1:  # The job has said so on the same terminal.
             sys.exit(130)
         raise
-
-
-def _count(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text} is no whole number from 1")
-    return int(text)
 
 
 def _hear_signals() -> list[int]:

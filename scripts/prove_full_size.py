@@ -19,10 +19,10 @@ from tqdm import tqdm
 from data.config import read_config
 from data.errors import UserError, run_command
 from data.images import read_images
-from data.options import add_data_option, add_gpus_option, choose_gpus
+from data.options import add_data_option, add_gpus_option, choose_gpus, count_from_1
 from data.records import ImageDataset, ImageRecord
 from scripts.process_memory import peak_resident
-from scripts.turns import count_from_1, machine, median_and_range
+from scripts.turns import machine_and_threads, median_and_range
 from vision.config import Config
 
 if TYPE_CHECKING:
@@ -225,7 +225,7 @@ def main() -> None:
     from vision.devices import find_devices
 
     devices = find_devices(arguments.gpus)
-    print(f"{arguments.config} on {', '.join(map(str, devices))}, {machine()}")
+    print(f"{arguments.config} on {', '.join(map(str, devices))}, {machine_and_threads()}")
     with peak_resident() as peaks:
         prove(config, dataset, devices, arguments.iterations)
     print(f"memory at most: {peaks['anonymous']:,.0f} MiB, and {peaks['mapped']:,.0f} MiB of libraries")

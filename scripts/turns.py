@@ -3,17 +3,15 @@
 A time alone says as much of the machine and its other work as of the code.
 """
 
-import argparse
 import math
 import os
-import platform
-import re
 import statistics
 from collections.abc import Callable, Hashable, Mapping
-from pathlib import Path
 from typing import TypeVar
 
 from tqdm import tqdm
+
+from data.runs import machine
 
 Name = TypeVar("Name", bound=Hashable)
 
@@ -53,15 +51,6 @@ def median_and_range(values: list[float], figures: int = 3) -> str:
     return f"{median:,.{decimals}f} ({min(values):,.{decimals}f} to {max(values):,.{decimals}f})"
 
 
-def machine() -> str:
+def machine_and_threads() -> str:
     """Cores, processor and what is set of threads, as a reader of a timing needs them."""
-    model = re.search(r"^model name\s*:\s*(.+)$", Path("/proc/cpuinfo").read_text(), re.MULTILINE)
-    processor = model[1] if model else platform.machine()
-    return f"{os.cpu_count()} cores of {processor}, OMP_NUM_THREADS {os.environ.get('OMP_NUM_THREADS', 'not set')}"
-
-
-def count_from_1(text: str) -> int:
-    """How many turns there are to be, for argparse."""
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text} is no whole number from 1")
-    return int(text)
+    return f"{machine()}, OMP_NUM_THREADS {os.environ.get('OMP_NUM_THREADS', 'not set')}"

@@ -1,8 +1,6 @@
-import argparse
-
 import pytest
 
-from scripts.turns import count_from_1, machine, median_and_range, ratio, take_turns
+from scripts.turns import machine_and_threads, median_and_range, ratio, take_turns
 
 
 def test_each_takes_its_turn_in_every_round_and_the_first_round_does_not_count():
@@ -37,13 +35,6 @@ def test_the_median_has_the_figures_and_the_range_its_decimals(values, figures, 
 
 def test_the_machine_is_named_with_its_threads(monkeypatch):
     monkeypatch.setenv("OMP_NUM_THREADS", "3")
-    assert machine().endswith(", OMP_NUM_THREADS 3")
+    assert machine_and_threads().endswith(", OMP_NUM_THREADS 3")
     monkeypatch.delenv("OMP_NUM_THREADS")
-    assert machine().endswith(", OMP_NUM_THREADS not set")
-
-
-@pytest.mark.parametrize("text", ["0", "-1", "1.5", "two", ""])
-def test_what_is_no_count_is_refused(text):
-    with pytest.raises(argparse.ArgumentTypeError, match="is no whole number from 1"):
-        count_from_1(text)
-    assert count_from_1("12") == 12
+    assert machine_and_threads().endswith(", OMP_NUM_THREADS not set")

@@ -1,6 +1,10 @@
 """The devices that are found, signals that wait, and MXNet's errors in a line."""
 
+import os
 import signal
+import subprocess
+import sys
+from pathlib import Path
 
 import mxnet as mx
 import pytest
@@ -62,3 +66,20 @@ def test_other_errors_are_cut_to_a_line():
     assert reason(ValueError(" first\nsecond")) == "first"
     assert reason(FileNotFoundError(2, "No such file or directory", "weights")) == "No such file or directory"
     assert reason(AssertionError()) == "AssertionError"
+
+
+PRODUCTS = """
+import vision
+from mxnet import nd
+matrices = nd.random.normal(shape=(2, 500, 500))
+for _ in range(20):
+    nd.batch_dot(matrices, matrices), nd.batch_dot(matrices, matrices)
+nd.waitall()
+"""
+
+
+def test_products_that_are_computed_at_the_same_time_do_not_block_each_other():
+    environment = {name: value for name, value in os.environ.items() if name != "MXNET_CPU_WORKER_NTHREADS"}
+    command = [sys.executable, "-c", PRODUCTS]
+    root = Path(__file__).parents[2]
+    subprocess.run(command, cwd=root, env=environment | {"OMP_NUM_THREADS": "2"}, timeout=120, check=True)

@@ -14,13 +14,13 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch, Rectangle
-from PIL import Image
 
 from data.annotations import some
 from data.errors import UserError, run_command
 from data.files import replaced_on_success
 from data.images import read_images
 from data.options import add_data_option
+from data.pixels import read_pixels
 from data.records import ImageDataset, ImageRecord
 from scripts.metrics.relations import Rule, relations_between
 
@@ -96,15 +96,6 @@ def choose_object(labels: np.ndarray, classes: tuple[str, ...], number: int | No
     return number - 1
 
 
-def read_pixels(record: ImageRecord) -> np.ndarray:
-    """[H, W, 3] uint8 RGB."""
-    try:
-        with Image.open(record.path) as image:
-            return np.asarray(image.convert("RGB"))
-    except OSError as error:
-        raise UserError(f"{record.path}: image cannot be read ({error.strerror or error}); replace it") from None
-
-
 def draw_targets(path: Path, pixels: np.ndarray, objects: Objects, reference: int, title: str) -> None:
     """Writes a PNG: the image [H, W, 3] once for each rule, with the reference object and all that it is related to."""
     height, width = pixels.shape[:2]
@@ -171,7 +162,7 @@ def main() -> None:
     reference = choose_object(objects.labels, dataset.classes, options.object)
     category = dataset.classes[objects.labels[reference]]
     title = f"{options.dataset} {options.split}, image {record.id}: related to object {reference + 1}, {category}"
-    draw_targets(options.out, read_pixels(record), objects, reference, title)
+    draw_targets(options.out, read_pixels(record.path), objects, reference, title)
     print(f"written: {options.out} ({title})")
 
 

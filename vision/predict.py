@@ -17,6 +17,7 @@ from data.errors import UserError, run_command
 from data.files import write_arrays
 from data.images import read_images
 from data.options import add_data_option, add_gpus_option, choose_gpus
+from data.pixels import read_pixels
 from data.records import ImageDataset
 from data.runs import RunFolder
 from vision.config import Config
@@ -159,7 +160,7 @@ def predict_pictures(paths: list[Path], folder: Path, out: Path | None, gpus: st
     from vision.checkpoint import TrainedRun
     from vision.devices import find_devices
     from vision.drawing import draw_detections
-    from vision.transforms import make_image, read_pixels
+    from vision.transforms import make_image
 
     device = find_devices(gpus)[0]
     trained = TrainedRun(folder, device)

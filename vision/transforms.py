@@ -1,20 +1,17 @@
 """From an image file to what the network is given: scaled, mirrored, less the means; its objects' boxes likewise."""
 
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from PIL import Image, ImageFile, UnidentifiedImageError
+from PIL import Image
 
 from data.annotations import boxes_in_picture
 from data.errors import UserError
+from data.pixels import read_pixels
 from data.records import ImageRecord
 from vision.backbone import PIXEL_MEANS
 from vision.config import ImagesConfig
 from vision.detection_targets import learned_objects
-
-DAMAGE = (OSError, SyntaxError, ValueError, Image.DecompressionBombError)  # what PIL raises on a file that is garbled
-REMEDY = "get it anew, or leave it out"
 
 
 class Sample(NamedTuple):
@@ -55,28 +52,6 @@ def make_sample(record: ImageRecord, images: ImagesConfig, flipped: bool) -> Sam
     return Sample(image, boxes, labels.astype(np.float32), scale)
 
 
-def read_pixels(path: Path) -> np.ndarray:
-    """The pixels of an image file of any mode: [H, W, 3] uint8 RGB. Transparent ones have the colour that is stored.
-
-    They stay where they are stored, whatever orientation the EXIF tag asks for: that is what the boxes of VOC and COCO
-    count, and how Relation Networks reads them.
-
-    Raises:
-        UserError: the file is absent, truncated, damaged or no image.
-    """
-    ImageFile.LOAD_TRUNCATED_IMAGES = False  # GluonCV, once loaded, has PIL fill up what is missing.
-    try:
-        with Image.open(path) as image:
-            return _rgb(image)
-    except FileNotFoundError:
-        raise UserError(f"{path}: no such image; {REMEDY}") from None
-    except UnidentifiedImageError:
-        raise UserError(f"{path}: is no image, or a damaged one; {REMEDY}") from None
-    except DAMAGE as error:
-        reason = getattr(error, "strerror", None) or error
-        raise UserError(f"{path}: image cannot be read ({reason}); {REMEDY}") from None
-
-
 def make_image(pixels: np.ndarray, images: ImagesConfig) -> tuple[np.ndarray, float]:
     """What the network sees of [H, W, 3] uint8 RGB: [3, H', W'] float32 less the means; and H' / H, which is W' / W.
 
@@ -96,14 +71,6 @@ def scale_of(width: int, height: int, images: ImagesConfig) -> float:
     short, long = sorted((width, height))
     scale = images.short_side / short
     return images.long_side / long if round(scale * long) > images.long_side else scale
-
-
-def _rgb(image: Image.Image) -> np.ndarray:
-    if image.mode.startswith("I"):  # Grey of 16 bits; PIL would cut it off at 255.
-        grey = np.clip(np.asarray(image) >> 8, 0, 255).astype(np.uint8)
-        return np.repeat(grey[:, :, None], 3, axis=2)
-    # With its alpha first: PIL warns where a palette would lose it.
-    return np.asarray(image.convert("RGBA" if image.has_transparency_data else "RGB"))[:, :, :3]
 
 
 def _require_size(pixels: np.ndarray, record: ImageRecord) -> None:

@@ -129,4 +129,4 @@ def test_an_image_that_cannot_be_read_is_named(draw, tmp_path, content):
     if content:
         (tmp_path / "cats.jpg").write_bytes(content)
     code, _, error = draw("--image", "cats")
-    assert code == 2 and error.startswith("error: cats.jpg: image cannot be read (") and error.count("\n") == 1
+    assert code == 2 and error.startswith("error: cats.jpg: ") and error.count("\n") == 1

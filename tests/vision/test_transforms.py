@@ -12,7 +12,7 @@ from vision.backbone import PIXEL_MEANS
 from vision.config import ImagesConfig
 from vision.transforms import make_image, make_sample, scale_of
 
-RED, WHITE = (250, 20, 10), (255, 255, 255)
+RED = (250, 20, 10)
 MEANS = np.array(PIXEL_MEANS, np.float32)
 
 

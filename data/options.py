@@ -5,9 +5,15 @@ import os
 from pathlib import Path
 
 
-def add_training_options(parser: argparse.ArgumentParser, configs: str) -> None:
-    """Adds the config, `--seed`, `--runs` and `--set` of a training; `configs` is the folder of the room's configs."""
-    parser.add_argument("config", type=Path, help=f"a file of {configs}")
+def training_parser(package: str, example: str) -> argparse.ArgumentParser:
+    """The command line of `python -m <package>.train`, but for what only one package has; `example` stands below."""
+    parser = argparse.ArgumentParser(
+        prog=f"python -m {package}.train",
+        description="Trains one experiment into <runs>/<preset>/<data set>/<variant>/seed<k>/.",
+        epilog=example,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("config", type=Path, help=f"a file of {package}/configs/")
     parser.add_argument("--seed", type=seed_number, default=0, help="of weights and order of the data (default: 0)")
     parser.add_argument("--runs", type=Path, default=Path("runs"), help="folder of the runs (default: runs)")
     parser.add_argument(
@@ -16,6 +22,9 @@ def add_training_options(parser: argparse.ArgumentParser, configs: str) -> None:
         metavar="SECTION.KEY=VALUE",
         help="replaces a value of the config; such a run belongs in a --runs folder of its own",
     )
+    add_data_option(parser)
+    add_gpus_option(parser)
+    return parser
 
 
 def add_data_option(parser: argparse.ArgumentParser) -> None:

@@ -1,6 +1,5 @@
 """Trains one documents experiment into its run folder: `python -m language.train CONFIG --seed K`."""
 
-import argparse
 import time
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
@@ -11,7 +10,7 @@ from tqdm import tqdm
 from data.config import read_config
 from data.encoding import EncodedCorpus, EncodedDocuments, encode_corpus
 from data.errors import UserError, run_command
-from data.options import add_data_option, add_gpus_option, add_training_options, choose_gpus
+from data.options import choose_gpus, training_parser
 from data.runs import RunFolder
 from data.word_vectors import word_vectors
 from language.config import Config
@@ -182,15 +181,7 @@ def _device() -> str:
 
 def main() -> None:
     """Command line of `python -m language.train`."""
-    parser = argparse.ArgumentParser(
-        prog="python -m language.train",
-        description="Trains one experiment into <runs>/<preset>/<data set>/<variant>/seed<k>/.",
-        epilog=EXAMPLE,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    add_training_options(parser, "language/configs/")
-    add_data_option(parser)
-    add_gpus_option(parser)
+    parser = training_parser("language", EXAMPLE)
     add_cache_option(parser)
     arguments = parser.parse_args()
     choose_gpus(arguments.gpus)

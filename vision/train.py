@@ -1,6 +1,5 @@
 """Trains one detection experiment into its run folder: `python -m vision.train CONFIG --seed K`."""
 
-import argparse
 import time
 from collections import Counter
 from collections.abc import Sequence
@@ -12,7 +11,7 @@ from tqdm import tqdm
 from data.config import read_config
 from data.errors import UserError, run_command
 from data.images import read_images
-from data.options import add_data_option, add_gpus_option, add_training_options, choose_gpus
+from data.options import choose_gpus, training_parser
 from data.records import ImageDataset, ImageRecord
 from data.runs import RunFolder
 from vision.config import Config
@@ -222,15 +221,7 @@ def _names(devices: list["mx.Context"]) -> str:
 
 def main() -> None:
     """Command line of `python -m vision.train`."""
-    parser = argparse.ArgumentParser(
-        prog="python -m vision.train",
-        description="Trains one experiment into <runs>/<preset>/<data set>/<variant>/seed<k>/.",
-        epilog=EXAMPLE,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    add_training_options(parser, "vision/configs/")
-    add_data_option(parser)
-    add_gpus_option(parser)
+    parser = training_parser("vision", EXAMPLE)
     add_workers_option(parser)
     arguments = parser.parse_args()
     choose_gpus(arguments.gpus)

@@ -30,7 +30,7 @@ from data.files import read_json, read_text, write_json, write_text
 
 BEGIN_ANEW = "remove the run folder to begin anew"
 
-PACKAGES = ("numpy", "mxnet", "gluoncv", "tensorflow", "tensorflow-cpu", "keras", "nltk", "gensim")
+PACKAGES = ("numpy", "pillow", "mxnet", "gluoncv", "tensorflow", "tensorflow-cpu", "keras", "nltk", "gensim")
 
 
 class RunFolder:

@@ -16,9 +16,9 @@ WIDTH = 0.4  # of a bar, where neighbouring variants are 1 apart
 
 
 def draw_bars(path: Path, table: Table, rows: list[list[Cell]], remark: str) -> None:
-    """Writes a PNG with a panel a row: metrics from top to bottom, data sets from left to right.
+    """Writes a PNG with a panel a row: the rows of a data set from top to bottom, data sets from left to right.
 
-    Every axis begins at zero, so that a bar's length is its value; the panels of a metric share their scale.
+    Every axis begins at zero, so that a bar's length is its value; panels beside each other share their scale.
 
     Args:
         path: the file.
@@ -26,19 +26,25 @@ def draw_bars(path: Path, table: Table, rows: list[list[Cell]], remark: str) -> 
         rows: the cells of each row to draw; at least one row.
         remark: printed below the title, may be empty.
     """
-    metrics = list(dict.fromkeys(row[0].row.metric for row in rows))
-    datasets = list(dict.fromkeys(row[0].row.dataset for row in rows))
-    size = 1.0 + 1.3 * max(4, len(table.columns) * len(datasets)), 1.1 + 2.9 * len(metrics)
+    of_datasets: dict[str, list[list[Cell]]] = {}
+    for row in rows:
+        of_datasets.setdefault(row[0].row.dataset, []).append(row)
+    height, width = max(map(len, of_datasets.values())), len(of_datasets)
+    size = 1.0 + 1.3 * max(4, len(table.columns) * width), 1.1 + 2.9 * height
     figure = Figure(figsize=size, layout="constrained")  # without pyplot: no screen, no global state
-    grid = figure.subplots(len(metrics), len(datasets), sharey="row", squeeze=False)
+    grid = figure.subplots(height, width, sharey="row", squeeze=False)
     for axes in grid.flat:
         axes.set_visible(False)
-    for row in rows:
-        axes = grid[metrics.index(row[0].row.metric), datasets.index(row[0].row.dataset)]
-        _draw_row(axes, list(table.columns), row)
+    for column, of_dataset in zip(grid.T, of_datasets.values(), strict=True):
+        for axes, row in zip(column, of_dataset, strict=False):
+            _draw_row(axes, list(table.columns), row)
+    for axes in grid.flat:  # Not before all is drawn: from here on no bar makes an axis longer.
+        axes.set_ylim(bottom=0)
     figure.suptitle(f"{table.title}\n{remark}".rstrip(), fontsize=10)
+    has_paper = any(cell.paper for row in rows for cell in row)
+    handles = [Patch(color=PAPER, label="paper")] if has_paper else []
     figure.legend(
-        handles=[Patch(color=PAPER, label="paper"), Patch(color=OURS, label="ours")],
+        handles=[*handles, Patch(color=OURS, label="ours")],
         title="error bars: one standard deviation over trials",
         loc="outside lower center",
         ncols=2,
@@ -66,7 +72,6 @@ def _draw_row(axes: Axes, variants: list[str], row: list[Cell]) -> None:
             _draw_bar(axes, position + shift, cell.ours, OURS, metric.decimals)
     axes.set_xlim(-0.6, len(variants) - 0.4)
     axes.margins(y=0.12)
-    axes.set_ylim(bottom=0)
 
 
 def _draw_bar(axes: Axes, position: float, number: Number | Summary, color: str, decimals: int) -> None:

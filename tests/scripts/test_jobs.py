@@ -278,6 +278,7 @@ def test_jobs_end_with_the_script_that_called_for_them(listed):
         listed.wait_for("+a")
         caller.kill()
     listed.wait_for("-a")
+    assert listed.noted() == ["+a", "-a"]
 
 
 # --- the command ----------------------------------------------------------------------------------------------------

@@ -1,18 +1,21 @@
-"""Data sets of images by name: `voc07`, `minicoco`, or a folder of a user's own in VOC or COCO layout."""
+"""Data sets of images by name: `voc07`, `minicoco`, `visual_genome`, or a folder of one's own in VOC or COCO layout."""
 
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
 
-from data import voc
+from data import visual_genome, voc
 from data.annotations import some, splits_there
 from data.coco import Annotations, load_annotations, read_coco, select
 from data.errors import UserError
 from data.files import write_text
-from data.records import ImageDataset
+from data.records import ImageDataset, ImageRecord
+from data.visual_genome import read_visual_genome
 from data.voc import read_voc
 
 GET = "get it with: scripts/get_data.sh {name} --data {root}, or the miniature with: python -m data.mini --out {root}"
+NAME = "name a folder in VOC or COCO layout, or voc07, minicoco or visual_genome"
 
 # minicoco (paper, appendix A.1): minival's 5,000 images, and a training list out of the others of val2014.
 COCO = "coco"
@@ -27,9 +30,9 @@ def read_images(
     """Reads one split of a data set and prints what it holds.
 
     Args:
-        name: "voc07", with the splits "trainval" and "test"; "minicoco", with "train" and "minival"; or that of a
-            folder below `root`. In VOC layout the splits are its lists in `ImageSets/Main`, in COCO layout its folders
-            of images, each with an `annotations/instances_<split>.json`.
+        name: "voc07", with the splits "trainval" and "test"; "minicoco", with "train" and "minival"; "visual_genome",
+            with "train" and "test"; or that of a folder below `root`. In VOC layout the splits are its lists in
+            `ImageSets/Main`, in COCO layout its folders of images, each with an `annotations/instances_<split>.json`.
         root: data folder.
         split: as above.
         images: how many the split must hold; of minicoco's "train", how many are drawn, always the same. None for all.
@@ -42,6 +45,9 @@ def read_images(
         dataset = read_voc(root / voc.FOLDER, split, voc.CLASSES, GET.format(name=name, root=root))
     elif name == "minicoco":
         dataset = _minicoco(root, split, images, lists)
+    elif name == "visual_genome":
+        remedy = GET.format(name="visual-genome", root=root)
+        dataset = read_visual_genome(root / visual_genome.FOLDER, split, remedy)
     else:
         dataset = _own(root / name, split)
     if images not in (None, len(dataset.records)):
@@ -85,10 +91,12 @@ def _own(folder: Path, split: str) -> ImageDataset:
     if (folder / "ImageSets/Main").is_dir():
         return read_voc(folder, split)
     annotations = folder / "annotations" / f"instances_{split}.json"
+    if not folder.is_dir():
+        raise UserError(f"{folder}: no such folder; {NAME}")
     if not annotations.parent.is_dir():
         raise UserError(
             f"{folder}: holds no data set in VOC layout (Annotations/, ImageSets/Main/, JPEGImages/) or COCO layout "
-            "(annotations/instances_<split>.json, <split>/); the data sets known by name are voc07 and minicoco"
+            f"(annotations/instances_<split>.json, <split>/); {NAME}"
         )
     if not annotations.is_file():
         there = splits_there(annotations.parent, "instances_", ".json")
@@ -98,15 +106,23 @@ def _own(folder: Path, split: str) -> ImageDataset:
 
 def _summary(dataset: ImageDataset) -> str:
     """What a data set holds, in one line."""
-    records = dataset.records
-    counts = {
-        "objects": sum(len(record.labels) for record in records),
-        "difficult": sum(int(record.difficult.sum()) for record in records),
-        "crowds": sum(int(record.crowd.sum()) for record in records),
-        "images without an object": sum(not len(record.labels) for record in records),
-    }
-    parts = [f"{len(records):,} images", f"{len(dataset.classes)} categories"]
+    counts: Counter[str] = Counter()
+    for record in dataset.records:  # Once: large data sets are read as they are gone through.
+        counts.update(_contents(record))
+    parts = [f"{len(dataset.records):,} images", f"{len(dataset.classes)} categories"]
     parts += [f"{count:,} {what}" for what, count in counts.items() if count]
     if dataset.dropped:
         parts.append(f"boxes of no size left out: {len(dataset.dropped):,} ({some(list(dataset.dropped))})")
     return ", ".join(parts)
+
+
+def _contents(record: ImageRecord) -> dict[str, int]:
+    relations = record.relations
+    return {
+        "objects": len(record.labels),
+        "difficult": int(record.difficult.sum()),
+        "crowds": int(record.crowd.sum()),
+        "related pairs": 0 if relations is None else len(relations),
+        "images without an object": int(not len(record.labels)),
+        "images without a related pair": int(relations is not None and not len(relations)),
+    }

@@ -18,8 +18,12 @@ from data.mini_documents import PIECES as DOCUMENTS
 from data.mini_documents import write_documents
 from data.mini_images import PIECES as IMAGES
 from data.mini_images import write_images
+from data.mini_mit67 import PIECE as MIT67
+from data.mini_mit67 import write_mit67
+from data.mini_visual_genome import PIECE as VISUAL_GENOME
+from data.mini_visual_genome import write_visual_genome
 
-PIECES = IMAGES + DOCUMENTS
+PIECES = (*IMAGES, VISUAL_GENOME, MIT67, *DOCUMENTS)
 
 # To be raised whenever the same seed comes to write other bytes.
 VERSION = 1
@@ -29,8 +33,9 @@ STAMP = "mini.json"
 def write_miniature(out: Path, seed: int) -> bool:
     """Writes the miniature data sets below `out`; other files there are left alone.
 
-    Every piece is made in a temporary folder and moved into place whole. The stamp is written after the old
-    pieces are gone and before the new ones come: after an interruption it vouches for all that is there.
+    Every piece is made in a temporary folder and moved into place whole, unless its like is there already. The
+    stamp is written after the old pieces are gone and before the new ones come: after an interruption it vouches
+    for all that is there.
 
     Args:
         out: folder, made if it is absent.
@@ -56,14 +61,17 @@ def write_miniature(out: Path, seed: int) -> bool:
     with tempfile.TemporaryDirectory(dir=out, prefix=".mini-") as temporary:
         new, old = Path(temporary) / "new", Path(temporary) / "old"
         old.mkdir()
-        write_images(new, seed)
-        write_documents(new, seed)
+        for write in (write_images, write_visual_genome, write_mit67, write_documents):
+            write(new, seed)
         checksums = {name: _checksum(new / name) for name in PIECES}
+        kept = [name for name in present if stamp[name] == checksums[name]]  # Somebody may be reading them.
         for name in present:
-            (out / name).rename(old / name)
+            if name not in kept:
+                (out / name).rename(old / name)
         write_json(out / STAMP, {"version": VERSION, "seed": seed, **checksums})
         for name in PIECES:
-            (new / name).rename(out / name)
+            if name not in kept:
+                (new / name).rename(out / name)
     return True
 
 
@@ -94,8 +102,8 @@ def main() -> None:
         prog="python -m data.mini",
         description="Writes made-up miniature data sets in the official formats: 20 Newsgroups (600 + 400 "
         "posts), Yahoo Answers (2,000 + 400 rows) and the lexicon that stands for a tagger; VOC 2007 (200 + 80 "
-        "pictures) and COCO (300, of which 80 are minival). It takes some seconds and needs no network; run again, "
-        "it returns at once.",
+        "pictures), COCO (300, of which 80 are minival), Visual Genome (300 + 80) and MIT67 (120 + 120). It takes "
+        "some seconds and needs no network; run again, it returns at once.",
         epilog="example: python -m data.mini --out datasets/mini --seed 1",
     )
     parser.add_argument(

@@ -39,7 +39,7 @@ def _write_voc(folder: Path, seed: int) -> None:
     ids = [f"{number:06}" for number in range(1, sum(VOC_IMAGES.values()) + 1)]
     for name in ids:
         scene = draw_scene(generator)
-        _write_jpeg(folder / f"JPEGImages/{name}.jpg", scene)
+        write_jpeg(folder / f"JPEGImages/{name}.jpg", scene)
         (folder / f"Annotations/{name}.xml").write_text(_voc_annotation(name, scene))
     shuffled = generator.permutation(ids).tolist()
     for split, count in VOC_IMAGES.items():
@@ -76,12 +76,12 @@ def _write_coco(folder: Path, seed: int) -> None:
     generator = np.random.default_rng([seed, 2014])
     entries, annotations = [], []
     for number in range(1, COCO_IMAGES + 1):
-        scene = draw_scene(generator, is_empty=number % EMPTY == 0)
+        scene = draw_scene(generator, groups=() if number % EMPTY == 0 else None)
         height, width, _ = scene.pixels.shape
         entry = {"id": number * COCO_GAP, "file_name": f"COCO_val2014_{number * COCO_GAP:012}.jpg"}
         entries.append(entry | {"width": width, "height": height})
         annotations += [{"image_id": entry["id"], **fields} for fields in _coco_annotations(scene)]
-        _write_jpeg(folder / "val2014" / entry["file_name"], scene)
+        write_jpeg(folder / "val2014" / entry["file_name"], scene)
     annotations = [{"id": number, **fields} for number, fields in enumerate(annotations, start=1)]
     _write_instances(folder / "annotations/instances_val2014.json", entries, annotations)
 
@@ -116,5 +116,6 @@ def _write_instances(path: Path, entries: list[dict[str, Any]], annotations: lis
     path.write_text(json.dumps(contents) + "\n")
 
 
-def _write_jpeg(path: Path, scene: Scene) -> None:
+def write_jpeg(path: Path, scene: Scene) -> None:
+    """Writes the picture of a scene as JPEG."""
     Image.fromarray(scene.pixels).save(path, quality=JPEG_QUALITY)

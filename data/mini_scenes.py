@@ -6,7 +6,7 @@ Nothing here takes a sine or a power: sums, products and quotients have the same
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -136,6 +136,9 @@ COMPANIES = (
 )
 
 
+Group = Company | Category  # a company, or some loners of a category
+
+
 @dataclass(frozen=True)
 class Thing:
     """Something to paint in the shape of a category: its colour, and its middle and half sizes in pixels."""
@@ -185,37 +188,53 @@ class Object:
 
 @dataclass(frozen=True, eq=False)
 class Scene:
-    """A picture, [H, W, 3] uint8 RGB, and the objects in it."""
+    """A picture, [H, W, 3] uint8 RGB, the objects in it, and the numbers of each guest and its host among them."""
 
     pixels: np.ndarray
     objects: list[Object]
+    relations: list[tuple[int, int]]
 
 
-def draw_scene(generator: np.random.Generator, is_empty: bool = False) -> Scene:
-    """Draws a scene, without objects where it `is_empty`."""
+def draw_scene(generator: np.random.Generator, groups: Sequence[Group] | None = None) -> Scene:
+    """Draws a scene that shows the `groups`, or, without any said, one or two companies or some loners."""
     width, height = PORTRAIT if generator.random() < PORTRAITS else LANDSCAPE
     objects = None
     while objects is None:
-        things = [] if is_empty else _draw_things(generator, width, height)
+        drawn = _draw_groups(generator) if groups is None else groups
+        members = [_draw_members(generator, group, width, height) for group in drawn]
+        things = [thing for group in members for thing in group]  # What comes later hides what came before.
         objects = _annotate(things, width, height)
     pixels = _draw_ground(generator, width, height)
     for thing in things:
         _paint(pixels, thing)
     pixels += generator.integers(-NOISE, NOISE + 1, pixels.shape)
-    return Scene(pixels.clip(0, 255).astype(np.uint8), objects)
+    return Scene(pixels.clip(0, 255).astype(np.uint8), objects, _relations(drawn, members))
 
 
-def _draw_things(generator: np.random.Generator, width: int, height: int) -> list[Thing]:
-    """One or two companies, or some loners of one category; what comes later hides what came before."""
+def _draw_groups(generator: np.random.Generator) -> list[Group]:
+    """One or two companies, or one category of loners."""
     if generator.random() < COMPANY:
         companies = 2 if generator.random() < SECOND_COMPANY else 1
-        drawn = [COMPANIES[generator.integers(len(COMPANIES))] for _ in range(companies)]
-        return [thing for company in drawn for thing in _draw_company(generator, company, width, height)]
-    loner = LONERS[generator.integers(len(LONERS))]
+        return [COMPANIES[generator.integers(len(COMPANIES))] for _ in range(companies)]
+    return [LONERS[generator.integers(len(LONERS))]]
+
+
+def _draw_members(generator: np.random.Generator, group: Group, width: int, height: int) -> list[Thing]:
+    if isinstance(group, Company):
+        return _draw_company(generator, group, width, height)
     return [
-        _draw_thing(generator, loner, _between(generator, *SCALES), *_draw_place(generator, width, height))
+        _draw_thing(generator, group, _between(generator, *SCALES), *_draw_place(generator, width, height))
         for _ in range(generator.integers(1, MOST_LONERS + 1))
     ]
+
+
+def _relations(groups: Sequence[Group], members: list[list[Thing]]) -> list[tuple[int, int]]:
+    relations, host = [], 0
+    for group, things in zip(groups, members, strict=True):
+        if isinstance(group, Company):
+            relations += [(host + guest, host) for guest in range(1, len(things))]
+        host += len(things)
+    return relations
 
 
 def _draw_company(generator: np.random.Generator, company: Company, width: int, height: int) -> list[Thing]:

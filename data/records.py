@@ -52,6 +52,8 @@ class ImageRecord:
         labels: [G] int64, indices into the data set's classes.
         difficult: [G] bool, of VOC: neither found nor missed when detections are judged.
         crowd: [G] bool, of COCO: the box holds many objects.
+        relations: [R, 2] int64, of Visual Genome: rows of `boxes`, a relation's subject and its object, each such pair
+            once. R may be 0; None where the data set annotates no relations.
     """
 
     id: str
@@ -62,6 +64,7 @@ class ImageRecord:
     labels: np.ndarray
     difficult: np.ndarray
     crowd: np.ndarray
+    relations: np.ndarray | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,8 +73,8 @@ class ImageDataset:
 
     Args:
         classes: category names in the order of the labels, without a background.
-        category_ids: what COCO's results files call each class: its own ids for COCO, 1, 2, … for VOC.
-        records: the images.
+        category_ids: what COCO's results files call each class: its own ids for COCO, 1, 2, … for the others.
+        records: the images; of large data sets, read from disk as they are asked for, by several threads at once.
         dropped: boxes of no size that were left out, each in words that let a person find it.
     """
 
@@ -79,3 +82,26 @@ class ImageDataset:
     category_ids: tuple[int, ...]
     records: Sequence[ImageRecord]
     dropped: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class SceneRecord:
+    """One image that shows a scene of one class; its pixels stay on disk.
+
+    Args:
+        id: unique within its data set.
+        path: the image file.
+        label: index into the data set's classes.
+    """
+
+    id: str
+    path: Path
+    label: int
+
+
+@dataclass(frozen=True, eq=False)
+class SceneDataset:
+    """One split of a data set of scenes: its class names, in the order of the labels, and the images."""
+
+    classes: tuple[str, ...]
+    records: Sequence[SceneRecord]

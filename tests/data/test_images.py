@@ -159,8 +159,17 @@ def test_a_folder_in_coco_layout_is_a_data_set_by_its_name(tmp_path):
     )
 
 
+NAME = "name a folder in VOC or COCO layout, or voc07, minicoco or visual_genome"
+
+
 def test_a_folder_in_neither_layout_is_told_what_they_are(tmp_path):
+    (tmp_path / "cells").mkdir()
+
     assert refusal("cells", tmp_path, "train") == (
         f"{tmp_path}/cells: holds no data set in VOC layout (Annotations/, ImageSets/Main/, JPEGImages/) or COCO "
-        "layout (annotations/instances_<split>.json, <split>/); the data sets known by name are voc07 and minicoco"
+        f"layout (annotations/instances_<split>.json, <split>/); {NAME}"
     )
+
+
+def test_a_folder_that_is_not_there_is_named(tmp_path):
+    assert refusal("cells", tmp_path, "train") == f"{tmp_path}/cells: no such folder; {NAME}"

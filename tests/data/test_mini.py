@@ -16,7 +16,7 @@ from nltk.tokenize.punkt import PunktSentenceTokenizer
 
 from data import mini
 from data.errors import UserError, run_command
-from data.mini import DOCUMENTS, IMAGES, PIECES, STAMP, write_miniature
+from data.mini import DOCUMENTS, IMAGES, MIT67, PIECES, STAMP, VISUAL_GENOME, write_miniature
 from data.mini_documents import GROUPS, YAHOO_CLASSES, write_documents
 from data.mini_text import (
     CIRCLES,
@@ -36,6 +36,8 @@ VERSION = 1
 CHECKSUMS = {
     "VOCdevkit": "d520dab24b4ca09e2efe9d82863403dae69c2e6ee8ddd5ce4dce4a0fdd9035d2",
     "coco": "5f486cc06023adfd452876d9c2383d3aba4bace4e428ac2c64475aadeeb48a85",
+    "visual_genome": "b06165990568dda2321fc506670936f0e6c1a55959f27449b56bea4d1a72a477",
+    "mit67": "0e6154c7dd3a1803a5a20e83ca57eef06ea2c5bb6a11372fca9cf60ec0307ffb",
     "20news-bydate-train": "5b830f9f5c7058fe1eef2b3a350310305347082416bd4d239b4f1fce1f89f581",
     "20news-bydate-test": "a2ae368face1864a83a7de1ee0ad947d140a9fd5bf00f6e75075b95a1867237b",
     "yahoo_answers_csv": "fbdc09e258cbd004282b11bbb9d89fe650da1c823bacb76c7c6cc36698037b56",
@@ -64,6 +66,8 @@ def tiny(monkeypatch) -> None:
         (folder / DOCUMENTS[-1]).write_text(f"{seed}")
 
     monkeypatch.setattr(mini, "write_images", partial(write, IMAGES))
+    monkeypatch.setattr(mini, "write_visual_genome", partial(write, (VISUAL_GENOME,)))
+    monkeypatch.setattr(mini, "write_mit67", partial(write, (MIT67,)))
     monkeypatch.setattr(mini, "write_documents", write_tiny_documents)
 
 
@@ -242,16 +246,19 @@ def test_another_seed_or_version_replaces_the_pieces_and_keeps_other_files(tiny,
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted([*PIECES, STAMP, "notes.txt"])
 
 
-def test_a_miniature_from_before_there_were_images_gains_them(tiny, tmp_path):
+@pytest.mark.parametrize("new", [IMAGES, (VISUAL_GENOME, MIT67)])
+def test_a_miniature_from_before_there_were_some_pieces_gains_them_and_keeps_the_others(tiny, tmp_path, new):
     write_miniature(tmp_path, seed=0)
     stamp = json.loads((tmp_path / STAMP).read_text())
-    for name in IMAGES:
+    for name in new:
         shutil.rmtree(tmp_path / name)
         stamp.pop(name)
     (tmp_path / STAMP).write_text(json.dumps(stamp))
+    before = {name: (tmp_path / name).stat().st_ino for name in PIECES if name not in new}
 
     assert write_miniature(tmp_path, seed=0) is True
     assert {path.name for path in tmp_path.iterdir()} == {*PIECES, STAMP}
+    assert {name: (tmp_path / name).stat().st_ino for name in before} == before
 
 
 def test_a_missing_piece_is_written_again(tiny, tmp_path):
@@ -262,7 +269,7 @@ def test_a_missing_piece_is_written_again(tiny, tmp_path):
     assert (tmp_path / "lexicon.tsv").read_text() == "0"
 
 
-@pytest.mark.parametrize("moves", range(12))
+@pytest.mark.parametrize("moves", range(2 * len(PIECES)))
 def test_after_an_interruption_at_any_move_the_same_command_finishes(tiny, tmp_path, monkeypatch, moves):
     write_miniature(tmp_path, seed=0)
     rename, made = Path.rename, []

@@ -124,7 +124,29 @@ def test_a_box_holds_its_object_s_colour_and_the_rest_of_the_picture_none(scenes
 
 
 def test_a_scene_may_be_empty():
-    assert draw_scene(np.random.default_rng(0), is_empty=True).objects == []
+    scene = draw_scene(np.random.default_rng(0), groups=())
+
+    assert scene.objects == [] and scene.relations == []
+
+
+def test_every_guest_is_related_to_its_host_and_loners_to_nobody(scenes):
+    hosts = {company.guest: company.host for company in COMPANIES}
+    for scene in scenes:
+        related = [(scene.objects[guest].category, scene.objects[host].category) for guest, host in scene.relations]
+        guests = [number for number, each in enumerate(scene.objects) if each.category in hosts]
+
+        assert all(hosts[guest] is host for guest, host in related)
+        assert sorted(guest for guest, _ in scene.relations) == guests
+
+
+def test_the_groups_of_a_scene_may_be_said():
+    generator = np.random.default_rng(0)
+    for _ in range(10):
+        scene = draw_scene(generator, (COMPANIES[0], SHEEP))
+        counts = Counter(each.category for each in scene.objects)
+
+        assert counts.keys() == {COMPANIES[0].host, COMPANIES[0].guest, SHEEP}
+        assert counts[SHEEP] <= 4 and scene.relations == [(1, 0)]
 
 
 # Files.

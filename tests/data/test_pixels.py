@@ -43,6 +43,30 @@ def test_transparent_pixels_have_the_colour_that_is_stored(tmp_path, mode):
     assert read_pixels(path).tolist() == [[list(RED)] * 3] * 2
 
 
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize(
+    ("mode", "kind"), [("RGB", "GIF"), ("P", "PNG"), ("P", "GIF"), ("L", "JPEG"), ("CMYK", "JPEG"), ("RGBA", "PNG")]
+)
+def test_the_odd_files_of_mit67_are_read_by_what_they_hold_and_not_by_their_names(tmp_path, mode, kind):
+    left, right = (255, 51, 0), (0, 51, 255)  # of the palette that PIL turns images into
+    image = Image.new("RGB", (32, 16), left)
+    image.paste(right, (16, 0, 32, 16))
+    path = tmp_path / "image.jpg"
+    image.convert(mode).save(path, format=kind)
+    pixels = read_pixels(path).astype(int)
+
+    expected = np.asarray(image.convert("L").convert("RGB") if mode == "L" else image).astype(int)
+    assert pixels.shape == (16, 32, 3)
+    assert abs(pixels - expected).max() < 12  # JPEG loses a little.
+
+
+def test_of_a_moving_gif_the_first_picture_is_read(tmp_path):
+    first, second = (Image.new("RGB", (4, 2), colour) for colour in (RED, WHITE))
+    first.save(tmp_path / "image.jpg", format="GIF", save_all=True, append_images=[second])
+
+    assert read_pixels(tmp_path / "image.jpg").tolist() == [[list(RED)] * 4] * 2
+
+
 def test_grey_of_16_bits_is_read_in_its_upper_eight(tmp_path):
     Image.fromarray(np.array([[0, 255, 256, 0x80FF, 0xFFFF]], np.uint16)).save(tmp_path / "image.png")
     assert read_pixels(tmp_path / "image.png").tolist() == [[[value] * 3 for value in (0, 0, 1, 0x80, 255)]]

@@ -1,6 +1,7 @@
 """What the commands of images share besides `data.options`."""
 
 import argparse
+import re
 
 MOST_WORKERS = 64
 
@@ -14,6 +15,13 @@ def add_workers_option(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="threads that read images ahead of the network; 0 for none (default: %(default)s)",
     )
+
+
+def gigabytes(text: str) -> float:
+    """An amount of memory."""
+    if not re.fullmatch(r"\d+(\.\d+)?", text):
+        raise argparse.ArgumentTypeError(f"{text} is no number of gigabytes, as 1.5")
+    return float(text)
 
 
 def worker_count(text: str) -> int:

@@ -5,10 +5,10 @@ import os
 from pathlib import Path
 
 
-def training_parser(package: str, example: str) -> argparse.ArgumentParser:
-    """The command line of `python -m <package>.train`, but for what only one package has; `example` stands below."""
+def training_parser(package: str, example: str, module: str = "train") -> argparse.ArgumentParser:
+    """The command line of `python -m <package>.<module>`, but for what only one of them has; `example` stands below."""
     parser = argparse.ArgumentParser(
-        prog=f"python -m {package}.train",
+        prog=f"python -m {package}.{module}",
         description="Trains one experiment into <runs>/<preset>/<data set>/<variant>/seed<k>/.",
         epilog=example,
         formatter_class=argparse.RawDescriptionHelpFormatter,

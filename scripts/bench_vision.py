@@ -169,6 +169,7 @@ def made_up_batch(config: Config) -> "Batch":
         boxes=nd.array(np.stack([scene.boxes for scene in scenes])),
         labels=nd.array(np.stack([scene.labels for scene in scenes])),
         scales=nd.ones(count),
+        relations=-nd.ones((count, 1, 2)),
     )
 
 

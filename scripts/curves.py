@@ -1,5 +1,7 @@
 """Curves with bands: a metric of a table over K, and what other drawings of curves share with it."""
 
+import csv
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -7,22 +9,28 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from data.files import replaced_on_success
+from data.errors import UserError
+from data.files import read_text, replaced_on_success
 from scripts.collect import Cell, Curve
 from scripts.paper import Table
 
 WIDTH, HEIGHT = 5, 4  # inches, of a panel
 LEAST_WIDTH = 6.5  # inches, of a figure: room for its title
+DASHED = {"linestyle": "--", "marker": "o", "markersize": 3}
+
+POINTS = ["label", "k", "recall"]
+MEND = f"it must begin with the line {','.join(POINTS)}, and go on with a point a line, its recall in percent"
 
 
 class Line(NamedTuple):
-    """A curve through [P] points and the band around it, from `low` to `high`."""
+    """A curve through [P] points and the band around it, from `low` to `high`; dashed, with its points, if not ours."""
 
     label: str
     x: np.ndarray
     y: np.ndarray
     low: np.ndarray
     high: np.ndarray
+    is_ours: bool = True
 
 
 class Panel(NamedTuple):
@@ -34,7 +42,7 @@ class Panel(NamedTuple):
     ticks: tuple[int, ...] = ()
 
 
-def draw_curves(path: Path, table: Table, curves: list[Curve], remark: str) -> None:
+def draw_curves(path: Path, table: Table, curves: list[Curve], remark: str, others: Sequence[Line] = ()) -> None:
     """Writes a PNG with a panel a data set: the mean over seeds and a band of one standard deviation, over log K.
 
     Args:
@@ -42,12 +50,13 @@ def draw_curves(path: Path, table: Table, curves: list[Curve], remark: str) -> N
         table: gives the title.
         curves: at least one; a variant without a run has no line.
         remark: printed below the title, may be empty.
+        others: lines to draw over each panel.
     """
     panels = [
         Panel(
             title=f"{curve.dataset}: {curve.metric.label}, mean and standard deviation over trials",
             x_label="K",
-            lines=[_line(curve, cells) for cells in zip(*curve.rows, strict=True) if cells[0].ours],
+            lines=[*(_line(curve, cells) for cells in zip(*curve.rows, strict=True) if cells[0].ours), *others],
             ticks=tuple(curve.top_k),
         )
         for curve in curves
@@ -60,6 +69,39 @@ def _line(curve: Curve, cells: tuple[Cell, ...]) -> Line:
     mean = np.array([cell.ours.mean for cell in cells])
     std = np.array([cell.ours.std or 0 for cell in cells])
     return Line(cells[0].label, np.array(curve.top_k), mean, mean - std, mean + std)
+
+
+def read_lines(path: Path) -> list[Line]:
+    """Reads curves that somebody else has published from a CSV file of points: columns label, k and recall in percent.
+
+    Raises:
+        UserError: it is absent or malformed; names the line.
+    """
+    text = read_text(path, "CSV file of points", MEND).removeprefix("\ufeff")  # With which spreadsheets begin theirs.
+    try:
+        header, *rows = csv.reader(text.splitlines()) if text.strip() else [[]]
+    except csv.Error as error:
+        raise UserError(f"{path}: is no CSV file ({error}); {MEND}") from None
+    if [name.strip() for name in header] != POINTS or not any(rows):
+        raise UserError(f"{path}: holds no points; {MEND}")
+    curves: dict[str, dict[int, float]] = {}
+    for number, row in enumerate(rows, start=2):
+        if row:
+            label, k, recall = _point(row, f"{path}: line {number}, {','.join(row)!r}")
+            if curves.setdefault(label, {}).setdefault(k, recall) != recall:
+                raise UserError(f"{path}: line {number}: {label} has another recall at {k} above; remove one of them")
+    lines = [(label, *map(np.array, zip(*sorted(points.items()), strict=True))) for label, points in curves.items()]
+    return [Line(label, k, recall, recall, recall, is_ours=False) for label, k, recall in lines]
+
+
+def _point(row: list[str], place: str) -> tuple[str, int, float]:
+    try:
+        label, k, recall = row[0].strip(), int(row[1]), float(row[2])
+    except (ValueError, IndexError):
+        raise UserError(f"{place}: is no name, whole number and number; {MEND}") from None
+    if len(row) > len(POINTS) or not label or not 0 < k < 2**31 or not 0 <= recall <= 100:
+        raise UserError(f"{place}: is no name, K above 0 and percentage; {MEND}")
+    return label, k, recall
 
 
 def draw_panels(path: Path, panels: list[Panel], title: str = "") -> None:
@@ -86,5 +128,6 @@ def draw_panels(path: Path, panels: list[Panel], title: str = "") -> None:
 
 
 def _draw_line(axes: Axes, line: Line, color: str) -> None:
-    axes.plot(line.x, line.y, color=color, label=line.label, linewidth=1.2)
+    style = {} if line.is_ours else DASHED
+    axes.plot(line.x, line.y, color=color, label=line.label, linewidth=1.2, **style)
     axes.fill_between(line.x, line.low, line.high, color=color, alpha=0.15, linewidth=0)

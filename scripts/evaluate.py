@@ -25,7 +25,7 @@ from data.runs import RunFolder
 from scripts.metrics.center_mass import mean_center_mass
 from scripts.metrics.classification import accuracy, class_accuracies
 from scripts.metrics.detection import average_precisions, objects_of
-from scripts.metrics.relations import Rule, ranks_of_relations, recall, relations_between
+from scripts.metrics.relations import Recall, Rule, ranks_of_relations, recall, relations_of
 from scripts.predictions import Proposals, read_detections, read_relations
 
 Metrics = dict[str, float | int]
@@ -35,7 +35,7 @@ TOP_K = "10,50,100,200,500,1000,2000,5000"
 
 
 def evaluate_classification(run: RunFolder) -> Metrics:
-    """Top-1 accuracy over all documents, and its mean over the classes, from `predictions.npz`."""
+    """Top-1 accuracy over all documents or images, and its mean over the classes, from `predictions.npz`."""
     arrays = read_arrays(
         run.predictions,
         ["ids", "labels", "probabilities"],
@@ -73,35 +73,51 @@ def evaluate_detection(run: RunFolder, data: Path) -> Metrics:
     return means | {"detections": len(detections.scores), "images": len(dataset.records)} | categories
 
 
-def evaluate_relations(run: RunFolder, data: Path, top_k: list[int], rule: Rule) -> Metrics:
-    """Recall of relations at each K, as mean over the images and pooled, from `relations.npz`, image by image."""
+def evaluate_relations(run: RunFolder, data: Path, top_k: list[int], rule: Rule, unordered: bool = False) -> Metrics:
+    """Recall of relations at each K, as mean over the images and pooled, from `relations.npz`.
+
+    Args:
+        unordered: whether a pair of ROIs may find an annotated relation in either order; others have none.
+    """
+    if unordered and rule != "annotated":
+        raise UserError(f"--unordered: relations by the rule {rule} have no order; leave it out, or --rule annotated")
     dataset = read_test_images(run, data)
-    records = {record.id: record for record in dataset.records}
+    if rule == "annotated" and dataset.records[0].relations is None:
+        raise UserError(f"{data}: nobody has annotated relations in the test images of this run; give another --rule")
+    found = recall_from(run.relations, dataset, top_k, rule, directed=rule == "annotated" and not unordered)
+    if not found.images:
+        raise UserError(f"{data}: no test image of this run holds a relation ({rule}); give images that do")
+    prefix = ("" if rule == "different_category" else f"{rule}_") + ("unordered_" if unordered else "")
+    return {
+        **{f"{prefix}recall@{k}": value for k, value in zip(top_k, found.mean.tolist(), strict=True)},
+        **{f"{prefix}pooled_recall@{k}": value for k, value in zip(top_k, found.pooled.tolist(), strict=True)},
+        f"{prefix}relations": found.relations,
+        f"{prefix}relation_images": found.images,
+        f"{prefix}images_without_relation": len(dataset.records) - found.images,
+    }
+
+
+def recall_from(path: Path, dataset: ImageDataset, top_k: list[int], rule: Rule, directed: bool) -> Recall:
+    """Recall at each K from a `relations.npz`, image by image, so that memory is flat."""
+    records = dataset.records
+    places = {record.id: place for place, record in enumerate(records)}
     images = tqdm(
-        read_relations(run.relations, records.keys(), max(top_k)),
+        read_relations(path, places.keys(), max(top_k)),
         total=len(records),
         desc="recall",
         unit="image",
         delay=5,
         leave=False,
     )
-    found = recall((rank_relations(proposals, records[proposals.image_id], rule) for proposals in images), top_k)
-    if not found.images:
-        raise UserError(f"{data}: no test image of this run holds a relation ({rule}); give images that do")
-    prefix = "" if rule == "different_category" else f"{rule}_"
-    return {
-        **{f"{prefix}recall@{k}": value for k, value in zip(top_k, found.mean.tolist(), strict=True)},
-        **{f"{prefix}pooled_recall@{k}": value for k, value in zip(top_k, found.pooled.tolist(), strict=True)},
-        f"{prefix}relations": found.relations,
-        f"{prefix}relation_images": found.images,
-    }
+    ranks = (rank_relations(proposals, records[places[proposals.image_id]], rule, directed) for proposals in images)
+    return recall(ranks, top_k)
 
 
-def rank_relations(proposals: Proposals, record: ImageRecord, rule: Rule) -> np.ndarray:
-    """At which pair each relation of an image is found; difficult objects and crowds have none."""
-    kept = ~(record.difficult | record.crowd)
-    relations = relations_between(record.labels[kept], rule)
-    return ranks_of_relations(proposals.rois, proposals.pairs, record.boxes[kept], relations)
+def rank_relations(proposals: Proposals, record: ImageRecord, rule: Rule, directed: bool) -> np.ndarray:
+    """At which pair each relation of an image is found."""
+    return ranks_of_relations(
+        proposals.rois, proposals.pairs, record.boxes, relations_of(record, rule), directed=directed
+    )
 
 
 def read_test_images(run: RunFolder, data: Path) -> ImageDataset:
@@ -174,7 +190,7 @@ def merge_metrics(run: RunFolder, metrics: Metrics) -> None:
 def describe_classification(metrics: Metrics) -> str:
     """One line for the screen."""
     return (
-        f"accuracy {metrics['accuracy']:.2%} of {metrics['documents']:,} documents, "
+        f"accuracy {metrics['accuracy']:.2%} of {metrics['documents']:,} items, "
         f"{metrics['class_accuracy']:.2%} as mean over the classes"
     )
 
@@ -193,8 +209,8 @@ def describe_relations(metrics: Metrics) -> str:
     recalls = ", ".join(
         f"{name} {value:.2%}" for name, value in metrics.items() if "@" in name and "pooled" not in name
     )
-    relations, images = (value for name, value in metrics.items() if "@" not in name)
-    return f"{recalls}; {relations:,} relations in {images:,} images"
+    relations, images, without = (value for name, value in metrics.items() if "@" not in name)
+    return f"{recalls}; {relations:,} relations in {images:,} images, {without:,} without"
 
 
 def describe_center_mass(metrics: Metrics) -> str:
@@ -248,13 +264,20 @@ def build_parser() -> argparse.ArgumentParser:
         type=positive_numbers,
         default=TOP_K,
         metavar="K,K,...",
-        help="how many pairs of an image may find its relations (default: %(default)s)",
+        help="how many pairs of an image may find its relations (default: %(default)s; of more than 5,000, "
+        "python -m vision.predict RUN --pairs N keeps them)",
     )
     relations.add_argument(
         "--rule",
         choices=get_args(Rule),
         default="different_category",
-        help="which objects of an image are related (default: %(default)s; the numbers of the other bear its name)",
+        help="which objects of an image are related (default: %(default)s; the numbers of the others bear their "
+        "names); annotated relations lead from subject to object",
+    )
+    relations.add_argument(
+        "--unordered",
+        action="store_true",
+        help="annotated relations may be found in either order (these numbers are named so)",
     )
     center_mass = kinds.add_parser(
         "center-mass",

@@ -99,11 +99,16 @@ enter_environment() {
   [[ $dry_run == yes ]] || source scripts/environment.sh
 }
 
-# All pieces of the miniature are looked for, since one that an older version wrote has no pictures.
+# Every piece of the miniature is looked for, since an older version wrote fewer of them.
 write_miniature() {
-  if [[ $preset == mini && ! (-e $data/VOCdevkit && -e $data/coco && -e $data/lexicon.tsv) ]]; then
-    run python -m data.mini --out "$data"
-  fi
+  [[ $preset == mini ]] || return 0
+  local piece
+  for piece in VOCdevkit coco visual_genome mit67 lexicon.tsv; do
+    if [[ ! -e $data/$piece ]]; then
+      run python -m data.mini --out "$data"
+      return
+    fi
+  done
 }
 
 # run COMMAND…: shows a command and runs it; one that fails ends the script with its exit code.

@@ -194,6 +194,9 @@ def _require_sound(proposals: Proposals, pairs_needed: int) -> None:
     elif not (weights[1:] <= weights[:-1]).all():
         fault = "has pairs that are not in the order of their weights, the largest first"
     elif len(pairs) < min(pairs_needed, len(rois) * (len(rois) - 1)):
-        fault = f"has {len(pairs):,} pairs of its {len(rois)} ROIs where recall@{pairs_needed} needs more"
+        fault = (
+            f"has {len(pairs):,} pairs of its {len(rois)} ROIs where recall@{pairs_needed} needs more, which "
+            f"vision.predict keeps with --pairs {pairs_needed}"
+        )
     if fault:
         raise UserError(f"image {image} {fault}")

@@ -5,6 +5,7 @@ of real images at the largest size there is, so that its loss must fall. Printed
 """
 
 import argparse
+import dataclasses
 import math
 import statistics
 import time
@@ -21,9 +22,10 @@ from data.errors import UserError, run_command
 from data.images import read_images
 from data.options import add_data_option, add_gpus_option, choose_gpus, count_from_1
 from data.records import ImageDataset, ImageRecord
+from scripts.metrics.relations import relations_of
 from scripts.process_memory import peak_resident
 from scripts.turns import machine_and_threads, median_and_range
-from vision.config import Config
+from vision.config import Config, Rule
 
 if TYPE_CHECKING:
     import mxnet as mx
@@ -34,15 +36,17 @@ if TYPE_CHECKING:
     from vision.train import Learner
 
 EXAMPLE = """\
-example, with weights from scratch and the images of a folder in VOC or COCO layout:
+examples, with weights from scratch and the images of a folder in VOC or COCO layout, or those of the miniature:
   python -m scripts.prove_full_size vision/configs/paper/voc07/fan-sup.yaml --pretrained none \\
     --dataset coco128 --split train2017
+  python -m scripts.prove_full_size vision/configs/paper/visual_genome/fan-sup-gt.yaml --pretrained none \\
+    --data datasets/mini
 
 From scratch, BatchNorm uses the statistics of its batch and everything is trained, which takes longer than with the
 config's ImageNet weights. Where the images' categories are more than the network's, some share a label.
 """
 
-CLASSES = {"voc07": 20, "minicoco": 80}
+CLASSES = {"voc07": 20, "minicoco": 80, "visual_genome": 150}
 
 Shape = tuple[int, ...]
 
@@ -108,7 +112,7 @@ def require_shapes(detector: "Detector", classes: int) -> str:
 
 
 def full_batch(dataset: ImageDataset, config: Config, classes: int) -> tuple[list[str], "Batch"]:
-    """Landscape images with large objects of two categories, padded to the largest size there can be.
+    """Landscape images with large objects that are related, padded to the largest size there can be.
 
     An untrained RPN's proposals are likely to hit those, so that all losses are at work.
 
@@ -119,10 +123,11 @@ def full_batch(dataset: ImageDataset, config: Config, classes: int) -> tuple[lis
 
     from vision.loader import View, load_batches
 
-    areas = [related_area(record, classes) for record in dataset.records]
+    rule = config.relation_loss.rule
+    areas = [related_area(record, classes, rule) for record in dataset.records]
     chosen = np.argsort(areas)[::-1][: config.training.batch_size].tolist()
     if len(chosen) < config.training.batch_size or not areas[chosen[-1]]:
-        raise UserError("too few landscape images with objects of two categories; give another --dataset or --split")
+        raise UserError(f"too few landscape images with related objects ({rule}); give another --dataset or --split")
     [(_, batch)] = load_batches(dataset.records, config.images, [[View(index, False) for index in chosen]], workers=0)
     images = nd.zeros((len(chosen), 3, config.images.short_side, config.images.long_side))
     images[:, :, : batch.images.shape[2], : batch.images.shape[3]] = batch.images
@@ -130,15 +135,13 @@ def full_batch(dataset: ImageDataset, config: Config, classes: int) -> tuple[lis
     return [dataset.records[index].id for index in chosen], batch._replace(images=images, labels=labels)
 
 
-def related_area(record: ImageRecord, classes: int) -> float:
-    """The share of a landscape image that the largest object of its second largest category covers; 0 without one."""
-    learned = ~(record.difficult | record.crowd)
-    boxes, labels = record.boxes[learned], record.labels[learned] % classes
-    areas = (boxes[:, 2:] - boxes[:, :2] + 1).prod(axis=1)
-    largest = sorted((float(areas[labels == label].max()) for label in set(labels.tolist())), reverse=True)
-    if record.width < record.height or len(largest) < 2:
+def related_area(record: ImageRecord, classes: int, rule: Rule) -> float:
+    """The share of a landscape image that the smaller of two related objects covers, at most; 0 without any."""
+    areas = (record.boxes[:, 2:] - record.boxes[:, :2] + 1).prod(axis=1)
+    relations = relations_of(dataclasses.replace(record, labels=record.labels % classes), rule)
+    if record.width < record.height or not len(relations):
         return 0.0
-    return largest[1] / (record.width * record.height)
+    return float(areas[relations].min(axis=1).max()) / (record.width * record.height)
 
 
 def iterations(learner: "Learner", batch: "Batch", count: int) -> Iterator[dict[str, float]]:
@@ -193,8 +196,9 @@ def prove(config: Config, dataset: ImageDataset, devices: list["mx.Context"], co
     """
     import mxnet as mx
 
-    from vision.train import make_learner
+    from vision.train import make_learner, require_relations
 
+    require_relations(config, dataset)
     classes = CLASSES.get(config.dataset, len(dataset.classes))
     mx.random.seed(0)
     learner = make_learner(config, classes, devices)

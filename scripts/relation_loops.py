@@ -18,15 +18,15 @@ class Scene(NamedTuple):
     labels: np.ndarray
 
 
-def made_up_scene(seed: int, height: int = 600, width: int = 1000) -> Scene:
+def made_up_scene(seed: int, height: int = 600, width: int = 1000, objects: int = OBJECTS) -> Scene:
     """Objects anywhere in an image, and ROIs, every other one of which is an object's box moved a little."""
     generator = np.random.default_rng(seed)
     size = np.array([width, height])
-    boxes = _boxes_within(size, OBJECTS, generator)
+    boxes = _boxes_within(size, objects, generator)
     rois = _boxes_within(size, ROIS, generator)
-    on_objects = boxes[np.arange(0, ROIS, 2) % OBJECTS]
+    on_objects = boxes[np.arange(0, ROIS, 2) % objects]
     rois[::2] = on_objects + generator.normal(0, width / 100, on_objects.shape)
-    labels = np.arange(OBJECTS) % CATEGORIES
+    labels = np.arange(objects) % CATEGORIES
     return Scene(*(array.astype(np.float32) for array in (rois, boxes, labels)))
 
 

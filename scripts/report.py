@@ -14,22 +14,26 @@ import argparse
 import csv
 import io
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 from data.errors import UserError, run_command
 from data.files import write_text
 from scripts.bars import draw_bars
 from scripts.collect import Cell, Run, collect_runs, fill_cells, fill_curves, script_of
-from scripts.curves import draw_curves
+from scripts.curves import Line, draw_curves, read_lines
 from scripts.markdown import MINIATURE, markdown_sections
 from scripts.paper import Table, read_tables
 
 
-def write_report(table: Table, preset: str, runs: Path, out: Path) -> str:
+def write_report(table: Table, preset: str, runs: Path, out: Path, others: Sequence[Line] = ()) -> str:
     """Writes the files of one table and returns its Markdown.
 
+    Args:
+        others: lines to draw over the table's curve.
+
     Raises:
-        UserError: no run of the table is finished, or a file of a run is damaged.
+        UserError: no run of the table is finished, a file of a run is damaged, or there is no curve to draw over.
     """
     found, gaps = collect_runs(table, preset, runs)
     if not found:
@@ -37,6 +41,8 @@ def write_report(table: Table, preset: str, runs: Path, out: Path) -> str:
             f"{runs / preset}: no finished and evaluated run of {table.name}; run {script_of(table, preset)} first"
         )
     rows, curves = fill_cells(table, found), fill_curves(table, found)
+    if others and not curves:
+        raise UserError(f"--overlay: no finished run of {table.name} has a curve to draw over; leave it out")
     markdown = "\n\n".join(markdown_sections(table, preset, runs, rows, curves, found, gaps)) + "\n"
     stem = out / preset / table.name
     write_text(stem.with_suffix(".md"), markdown)
@@ -47,7 +53,7 @@ def write_report(table: Table, preset: str, runs: Path, out: Path) -> str:
     draw_bars(stem.with_suffix(".png"), table, measured, remark)
     if curves:
         write_text(stem.with_suffix(".curve.csv"), csv_text([row for curve in curves for row in curve.rows]))
-        draw_curves(stem.with_suffix(".curve.png"), table, curves, remark)
+        draw_curves(stem.with_suffix(".curve.png"), table, curves, remark, others)
     return markdown
 
 
@@ -117,6 +123,12 @@ def build_parser(tables: dict[str, Table]) -> argparse.ArgumentParser:
     )
     parser.add_argument("--runs", type=Path, default="runs", metavar="DIR", help=f"where the runs are {default}")
     parser.add_argument("--out", type=Path, default="results", metavar="DIR", help=f"where to write {default}")
+    parser.add_argument(
+        "--overlay",
+        type=Path,
+        metavar="FILE.csv",
+        help="points of other curves, drawn over the table's own: columns label,k,recall, recall in percent",
+    )
     return parser
 
 
@@ -128,7 +140,10 @@ def main() -> None:
     preset = options.preset or table.presets[0]
     if preset not in table.presets:
         raise UserError(f"--preset {preset}: {table.name} has {' and '.join(table.presets)}; give one of these")
-    print(write_report(table, preset, options.runs, options.out), end="")
+    others = read_lines(options.overlay) if options.overlay else []
+    if taken := {line.label for line in others} & set(table.columns.values()):
+        raise UserError(f"{options.overlay}: {min(taken)} is one of our curves; give that of others another label")
+    print(write_report(table, preset, options.runs, options.out, others), end="")
     stem = options.out / preset / table.name
     curve = ", .curve.csv, .curve.png" if stem.with_suffix(".curve.png").exists() else ""
     print(f"\nwritten: {stem}.md, .csv, .png, .runs.jsonl{curve}")

@@ -23,6 +23,7 @@ own_usage() {
                     GPUs one a core, as far as 3 GB of memory are free for each). The output of one at a time is
                     seen as it comes; that of several goes to output.log in their folders
 END
+  table_usage
 }
 
 remarks() {
@@ -39,9 +40,13 @@ own_option() {
     --seeds) seed_list="$2" ;;
     --datasets) dataset_list="$2" ;;
     --jobs) jobs="$2" ;;
-    *) return 1 ;;
+    *) table_option "$@" ;;
   esac
 }
+
+# A script with an option of its own defines these anew, as own_usage and own_option of options.sh.
+table_usage() { :; }
+table_option() { return 1; }
 
 read_options() {
   parse_options "$@"

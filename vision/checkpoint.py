@@ -11,7 +11,7 @@ from mxnet import gluon
 from data.config import read_config
 from data.errors import REMEDIES, UserError
 from data.files import read_arrays, read_text, replaced_on_success, write_arrays, write_text
-from data.records import ImageDataset
+from data.records import ImageDataset, ImageRecord, SceneDataset, SceneRecord
 from data.runs import RunFolder
 from vision.config import Config
 from vision.detector import Detector
@@ -23,13 +23,13 @@ TRAIN_AGAIN = "remove the run folder and train again"
 UNUSABLE = (AssertionError, AttributeError, KeyError, ValueError, mx.MXNetError)
 
 
-def keep_inputs(run: RunFolder, dataset: ImageDataset) -> None:
+def keep_inputs(run: RunFolder, dataset: ImageDataset | SceneDataset) -> None:
     """Keeps with the run the names of its classes, and which images it is trained on."""
     write_text(run.path / "classes.txt", "\n".join(dataset.classes))
     write_arrays(run.path / "train_images.npz", **_inputs(dataset))
 
 
-def require_same_inputs(run: RunFolder, dataset: ImageDataset) -> None:
+def require_same_inputs(run: RunFolder, dataset: ImageDataset | SceneDataset) -> None:
     """Raises a `UserError` where an interrupted run was begun on other images than those at hand."""
     inputs = _inputs(dataset)
     kept = read_arrays(run.path / "train_images.npz", list(inputs), "list of training images", TRAIN_AGAIN)
@@ -49,7 +49,7 @@ def read_classes(run: RunFolder) -> tuple[str, ...]:
     return classes
 
 
-def save(run: RunFolder, epoch: int, detector: Detector, trainer: gluon.Trainer) -> None:
+def save(run: RunFolder, epoch: int, network: gluon.Block, trainer: gluon.Trainer) -> None:
     """Writes the checkpoint of an epoch, then removes the one before it, and what a killed process left half-written.
 
     The weights come last: a checkpoint is there when they are.
@@ -60,7 +60,7 @@ def save(run: RunFolder, epoch: int, detector: Detector, trainer: gluon.Trainer)
     with replaced_on_success(_states(run, epoch)) as temporary:
         trainer.save_states(str(temporary))
     with replaced_on_success(_weights(run, epoch)) as temporary:
-        _save_weights(detector, temporary, _weights(run, epoch))
+        _save_weights(network, temporary, _weights(run, epoch))
     for path in run.checkpoints.glob("*epoch-*"):
         if path not in (_states(run, epoch), _weights(run, epoch)):
             path.unlink()
@@ -79,18 +79,42 @@ def newest_epoch(run: RunFolder) -> int:
     return max(epochs, default=0)
 
 
-def restore(run: RunFolder, detector: Detector, trainer: gluon.Trainer, devices: list[mx.Context]) -> None:
+def restore(run: RunFolder, network: gluon.Block, trainer: gluon.Trainer, devices: list[mx.Context]) -> None:
     """Reads the newest checkpoint of a run.
 
     Raises:
         UserError: it is damaged, or of another network.
     """
     epoch = newest_epoch(run)
-    _load_weights(detector, _weights(run, epoch), devices)
+    load_weights(network, _weights(run, epoch), devices)
     path = _states(run, epoch)
     try:
         trainer.load_states(str(path))
     except Exception as error:  # Of a garbled file, pickle does whatever its bytes happen to say.
+        raise _unusable(path, error) from None
+
+
+def trained_weights(run: RunFolder) -> Path:
+    """The file of a finished run's weights.
+
+    Raises:
+        UserError: it is gone.
+    """
+    epoch = newest_epoch(run)
+    if not epoch:
+        raise UserError(f"{run.checkpoints}: holds no checkpoint; {TRAIN_AGAIN}")
+    return _weights(run, epoch)
+
+
+def load_weights(network: gluon.Block, path: Path, devices: list[mx.Context]) -> None:
+    """Reads a network's weights.
+
+    Raises:
+        UserError: the file is damaged, or of another network.
+    """
+    try:
+        network.load_parameters(str(path), ctx=devices)
+    except UNUSABLE as error:
         raise _unusable(path, error) from None
 
 
@@ -107,20 +131,24 @@ class TrainedRun:
         self.config = read_config(Config, self.run.config_path)
         self.classes = read_classes(self.run)
         self.detector = Detector(self.config.model, len(self.classes))
-        epoch = newest_epoch(self.run)
-        if not epoch:
-            raise UserError(f"{self.run.checkpoints}: holds no checkpoint; {TRAIN_AGAIN}")
-        _load_weights(self.detector, _weights(self.run, epoch), [device])
+        load_weights(self.detector, trained_weights(self.run), [device])
         self.detector.hybridize()
 
 
-def _inputs(dataset: ImageDataset) -> dict[str, np.ndarray]:
-    """The ids of the images, and checksums [I] of the objects in each."""
+def _inputs(dataset: ImageDataset | SceneDataset) -> dict[str, np.ndarray]:
+    """The ids of the images, and of each, [I], a checksum of what is annotated, or the class of its scene."""
     records = dataset.records
     return {
         "ids": np.array([record.id for record in records]),
-        "objects": np.array([zlib.crc32(record.boxes.tobytes() + record.labels.tobytes()) for record in records]),
+        "objects": np.array([_annotated(record) for record in records]),
     }
+
+
+def _annotated(record: ImageRecord | SceneRecord) -> int:
+    if isinstance(record, SceneRecord):
+        return record.label
+    relations = b"" if record.relations is None else record.relations.tobytes()
+    return zlib.crc32(record.boxes.tobytes() + record.labels.tobytes() + relations)
 
 
 def _weights(run: RunFolder, epoch: int) -> Path:
@@ -131,20 +159,13 @@ def _states(run: RunFolder, epoch: int) -> Path:
     return run.checkpoints / f"epoch-{epoch}.states"
 
 
-def _save_weights(detector: Detector, temporary: Path, path: Path) -> None:
+def _save_weights(network: gluon.Block, temporary: Path, path: Path) -> None:
     """Writes to `temporary` what is to stand at `path`."""
     try:
-        detector.save_parameters(str(temporary))
+        network.save_parameters(str(temporary))
         mx.nd.load(str(temporary))  # If the disk is full at the last bytes, MXNet drops them without a word.
     except mx.MXNetError as error:
         raise UserError(f"{path}: cannot be written ({reason(error)}); {REMEDIES[errno.ENOSPC]}") from None
-
-
-def _load_weights(detector: Detector, path: Path, devices: list[mx.Context]) -> None:
-    try:
-        detector.load_parameters(str(path), ctx=devices)
-    except UNUSABLE as error:
-        raise _unusable(path, error) from None
 
 
 def _unusable(path: Path, error: Exception) -> UserError:

@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 Mode = Literal["matrix", "row"]
 Penalty = Literal["focal", "l2", "smooth_l1"]
-Rule = Literal["different_category", "different_instance"]
+Rule = Literal["different_category", "different_instance", "annotated"]
 Variant = Literal[
     "base",
     "fan-unsup",
@@ -19,6 +19,7 @@ Variant = Literal[
     "fan-sup-l2",
     "fan-sup-smooth-l1",
     "fan-sup-different-instance",
+    "fan-sup-gt",
 ]
 
 
@@ -94,7 +95,8 @@ class RelationLossConfig:
 
     Args:
         weight: λ of L = L_det + λ L_rel (eq. 6); with 0 the loss is measured and not trained on.
-        rule: which pairs of ROIs are targets (section 3.2 and appendix A.4).
+        rule: which pairs of ROIs are targets (section 3.2 and appendix A.4; "annotated": those on objects that somebody
+            has related). Also where they are not trained on: center-masses compare where they are of the same targets.
         mode, penalty, gamma: see `vision.center_mass`.
     """
 
@@ -165,7 +167,7 @@ class Config:
 
     Args:
         preset: "paper": the paper's sizes; "small": reduced networks on real images; "mini": on miniature data.
-        dataset: "voc07", "minicoco", or the name of a folder of the data root in VOC or COCO layout.
+        dataset: "voc07", "minicoco", "visual_genome", or the name of a folder of the data root in VOC or COCO layout.
     """
 
     preset: Literal["paper", "small", "mini"]
@@ -189,6 +191,11 @@ class Config:
             raise ValueError(
                 f"relation_loss.weight is {self.relation_loss.weight} and variant {self.variant}; "
                 "it must be above 0 for the variants of fan-sup and 0 for the others"
+            )
+        if self.relation_loss.weight > 0 and (self.relation_loss.rule == "annotated") != (self.variant == "fan-sup-gt"):
+            raise ValueError(
+                f"relation_loss.rule is {self.relation_loss.rule} and variant {self.variant}; "
+                "it must be annotated for fan-sup-gt and not for the other variants of fan-sup"
             )
 
 

@@ -59,6 +59,8 @@ class Criterion:
             `vision.detection_targets.learned_objects`.
         labels: [B, G] float32 class of each from 0, -1 for padding.
         sizes: [B, 2] height and width of each image.
+        relations: [B, R, 2] annotated, rows of `boxes`, subject then object, -1 for padding; used by the rule
+            "annotated" alone, which needs them.
 
     Returns:
         `Losses`.
@@ -71,7 +73,14 @@ class Criterion:
         self._anchor_scale = config.model.anchor_scale
         self._ohem_rois = config.training.ohem_rois
 
-    def __call__(self, output: DetectorOutput, boxes: NDArray, labels: NDArray, sizes: NDArray) -> Losses:
+    def __call__(
+        self,
+        output: DetectorOutput,
+        boxes: NDArray,
+        labels: NDArray,
+        sizes: NDArray,
+        relations: NDArray | None = None,
+    ) -> Losses:
         with autograd.pause():
             _, height, width, _, _ = output.rpn_logits.shape
             anchors = nd.array(anchor_boxes(height, width, self._anchor_scale).reshape(-1, 4), ctx=boxes.context)
@@ -82,15 +91,17 @@ class Criterion:
         loss = nd.add_n(*rpn_losses, *head_losses)
         if output.relations is None:
             return Losses(loss, *rpn_losses, *head_losses, None)
-        relations = self.relations(output, boxes, labels)
+        of_pairs = self.relations(output, boxes, labels, relations)
         if self._weight:
-            loss = loss + self._weight * relations.loss
-        return Losses(loss, *rpn_losses, *head_losses, relations)
+            loss = loss + self._weight * of_pairs.loss
+        return Losses(loss, *rpn_losses, *head_losses, of_pairs)
 
-    def relations(self, output: DetectorOutput, boxes: NDArray, labels: NDArray) -> Relations:
+    def relations(
+        self, output: DetectorOutput, boxes: NDArray, labels: NDArray, relations: NDArray | None = None
+    ) -> Relations:
         """The center-mass loss alone, of a network with FAN; arguments as above."""
         with autograd.pause():
-            targets = relation_targets(output.rois, boxes, labels, self._rule)  # [B, N, N]
+            targets = relation_targets(output.rois, boxes, labels, self._rule, relations)  # [B, N, N]
             related = (targets * real_pairs(nd, output.mask)).max(axis=(1, 2))  # [B]
         return Relations(*self._center_mass_loss(output.relations, targets, output.mask), related)
 

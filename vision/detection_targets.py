@@ -38,8 +38,17 @@ def learned_objects(record: ImageRecord) -> tuple[np.ndarray, np.ndarray]:
     Difficult objects and crowds are left out, and anchors and ROIs on them are background: so do the code of Faster
     R-CNN for VOC and that of Relation Networks for COCO.
     """
-    learned = ~(record.difficult | record.crowd)
+    learned = _is_learned(record)
     return record.boxes[learned], record.labels[learned]
+
+
+def learned_relations(record: ImageRecord) -> np.ndarray:
+    """Annotated relations [R, 2] between `learned_objects`, as rows of these; none where nobody has annotated any."""
+    if record.relations is None:
+        return np.empty((0, 2), np.int64)
+    learned = _is_learned(record)
+    row = learned.cumsum() - 1  # [G] among those that are learned
+    return row[record.relations[learned[record.relations].all(axis=1)]]
 
 
 def rpn_targets(anchors: NDArray, boxes: NDArray, labels: NDArray, sizes: NDArray) -> Targets:
@@ -83,6 +92,10 @@ def roi_targets(rois: NDArray, boxes: NDArray, labels: NDArray) -> Targets:
     foreground = overlaps.max(axis=2) >= FOREGROUND
     deltas = encode(rois, _nearest_objects(overlaps, boxes))  # [B, N, 4]
     return Targets(foreground * (classes + 1), nd.broadcast_div(deltas, nd.array(BOX_STDS, ctx=rois.context)))
+
+
+def _is_learned(record: ImageRecord) -> np.ndarray:
+    return ~(record.difficult | record.crowd)
 
 
 def _inside(anchors: NDArray, sizes: NDArray) -> NDArray:

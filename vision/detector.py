@@ -98,10 +98,7 @@ class Detector(gluon.HybridBlock):
         if boxes is not None:
             rois, mask = F.concat(rois, boxes, dim=1), F.concat(mask, labels >= 0, dim=1)  # N: N + G from here on
 
-        reduced = F.relu(self.conv_new_1(conv5))  # [B, 256, h, w]
-        pooled = F.ROIPooling(reduced, _with_image_index(F, rois), (POOLED, POOLED), 1 / STRIDE)  # [B N, 256, 7, 7]
-        first = F.reshape_like(self.fc_new_1(pooled), rois, lhs_begin=0, lhs_end=1, rhs_begin=0, rhs_end=2)
-        first, relations = self._attend(first, mask, "fc_new_1")  # [B, N, 1024]
+        first, relations = self._attend(self._first(F, conv5, rois), mask, "fc_new_1")  # [B, N, 1024]
         features, relations = self._attend(self.fc_new_2(F.relu(first)), mask, "fc_new_2", relations)  # [B, N, 1024]
         features = F.relu(features)
 
@@ -110,6 +107,28 @@ class Detector(gluon.HybridBlock):
         deltas = F.slice_axis(self.bbox_pred(features), axis=2, begin=4, end=8)  # [B, N, 4]
         outputs = (rpn_logits, rpn_deltas, rois, mask, logits, deltas)
         return outputs if relations is None else (*outputs, relations)
+
+    def roi_features(self, F, conv5, rois):
+        """What FAN attends to, or would, [B, N, 1024]: the output of the layer that it stands after.
+
+        Args:
+            F: `mxnet.nd` or `mxnet.sym`.
+            conv5: [B, 2048, h, w].
+            rois: [B, N, 4] in pixels of the network's input.
+        """
+        first = self._first(F, conv5, rois)
+        return first if self._attention_after == "fc_new_1" else self.fc_new_2(F.relu(first))
+
+    def roi_layers(self) -> list[gluon.Block]:
+        """The layers that `roi_features` goes through."""
+        layers = [self.conv_new_1, self.fc_new_1]
+        return layers if self._attention_after == "fc_new_1" else [*layers, self.fc_new_2]
+
+    def _first(self, F, conv5, rois):
+        """The output [B, N, 1024] of `fc_new_1`."""
+        reduced = F.relu(self.conv_new_1(conv5))  # [B, 256, h, w]
+        pooled = F.ROIPooling(reduced, _with_image_index(F, rois), (POOLED, POOLED), 1 / STRIDE)  # [B N, 256, 7, 7]
+        return F.reshape_like(self.fc_new_1(pooled), rois, lhs_begin=0, lhs_end=1, rhs_begin=0, rhs_end=2)
 
     def _attend(self, features, mask, layer, relations=None):
         """F + F_c, and W, where FAN stands after this layer; else what came in."""

@@ -26,6 +26,11 @@ def find_devices(gpus: str | None) -> list[mx.Context]:
     return [mx.gpu(number) for number in range(count)] or [mx.cpu()]
 
 
+def names(devices: list[mx.Context]) -> str:
+    """What a run says that it was trained on."""
+    return ", ".join("CPU" if device.device_type == "cpu" else str(device) for device in devices)
+
+
 @contextmanager
 def signals_deferred() -> Iterator[None]:
     """Lets Ctrl-C, and the signal by which batch systems end a job, wait for the end of the block.

@@ -1,8 +1,8 @@
 """The batches of an epoch: which images stand in each, and their reading ahead of the network."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from threading import TIMEOUT_MAX
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import mxnet as mx
 import numpy as np
@@ -11,6 +11,7 @@ from mxnet.ndarray import NDArray
 
 from data.records import ImageRecord
 from vision.config import ImagesConfig
+from vision.detection_targets import learned_relations
 from vision.transforms import Sample, make_sample
 
 
@@ -22,7 +23,7 @@ class View(NamedTuple):
 
 
 class Batch(NamedTuple):
-    """What a step consumes: B images with at most G objects each, all float32 on one device.
+    """What a step consumes: B images with at most G objects and R annotated relations each, all float32 on one device.
 
     Args:
         images: [B, 3, H, W], padded with 0 below and at the right.
@@ -30,6 +31,7 @@ class Batch(NamedTuple):
         boxes: [B, G, 4] corners in pixels of `images`; at least one column, of padding where no image has an object.
         labels: [B, G] classes from 0, -1 for padding.
         scales: [B] by which the sides of the originals were multiplied.
+        relations: [B, R, 2] rows of `boxes`, subject then object, -1 for padding; at least one row.
     """
 
     images: NDArray
@@ -37,6 +39,7 @@ class Batch(NamedTuple):
     boxes: NDArray
     labels: NDArray
     scales: NDArray
+    relations: NDArray
 
     def split(self, contexts: list[mx.Context]) -> list["Batch"]:
         """Divides the images among devices, a part each; with fewer images than devices, the last get none."""
@@ -80,53 +83,72 @@ def load_batches(
     Raises:
         UserError: an image is absent or damaged, or has another size than its annotation says.
     """
+    samples = _Samples(records, images)
+    for views, arrays in zip(order, read_ahead(samples, order, _stack, workers), strict=True):
+        yield views, Batch(*map(nd.array, arrays))
+
+
+def read_ahead(
+    samples: Any, order: list[list[View]], stack: Callable[[list[Any]], Any], workers: int
+) -> gluon.data.DataLoader:
+    """Yields what `stack` makes of the samples of each batch.
+
+    Args:
+        samples: gives the sample of a view as `samples[view]`.
+        order: the views of each batch.
+        stack: takes the samples of a batch.
+        workers: threads that read ahead, two batches each; 0 for none.
+    """
     # Threads, not processes: decoding, scaling and NumPy let go of Python's lock, so two of them are quicker than two
     # processes, which must copy every batch; nor can they be killed singly, outlive this one, or fork MXNet's threads.
     # They leave MXNet alone, and no batch is ever too late: disks may be slow.
-    loader = gluon.data.DataLoader(
-        _Samples(records, images),
+    return gluon.data.DataLoader(
+        samples,
         batch_sampler=order,
-        batchify_fn=_stack,
+        batchify_fn=stack,
         num_workers=workers,
         thread_pool=True,
         timeout=TIMEOUT_MAX,
     )
-    for views, arrays in zip(order, loader, strict=True):
-        yield views, Batch(*map(nd.array, arrays))
 
 
 class _Samples:
-    """What Gluon takes as a data set: the sample of each view."""
+    """What Gluon takes as a data set: the sample of each view, and the relations [R, 2] of its objects."""
 
     def __init__(self, records: Sequence[ImageRecord], images: ImagesConfig):
         self._records, self._images = records, images
 
-    def __getitem__(self, view: View) -> Sample:
-        return make_sample(self._records[view.index], self._images, view.flipped)
+    def __getitem__(self, view: View) -> tuple[Sample, np.ndarray]:
+        record = self._records[view.index]
+        return make_sample(record, self._images, view.flipped), learned_relations(record)
 
 
-def _stack(samples: list[Sample]) -> tuple[np.ndarray, ...]:
-    """The fields of a `Batch` of samples."""
+def _stack(views: list[tuple[Sample, np.ndarray]]) -> tuple[np.ndarray, ...]:
+    """The fields of a `Batch` of samples and their relations."""
+    samples, relations_of_samples = zip(*views, strict=True)
     sizes = np.array([sample.image.shape[1:] for sample in samples], np.float32)
     height, width = sizes.max(axis=0).astype(int)
     objects = max(1, *(len(sample.labels) for sample in samples))
     images = np.zeros((len(samples), 3, height, width), np.float32)
     boxes = np.zeros((len(samples), objects, 4), np.float32)
     labels = np.full((len(samples), objects), -1, np.float32)
-    for row, sample in enumerate(samples):
+    relations = np.full((len(samples), max(1, *map(len, relations_of_samples)), 2), -1, np.float32)
+    for row, (sample, of_sample) in enumerate(views):
         _, height, width = sample.image.shape
         images[row, :, :height, :width] = sample.image
         boxes[row, : len(sample.boxes)] = sample.boxes
         labels[row, : len(sample.labels)] = sample.labels
-    return images, sizes, boxes, labels, np.array([sample.scale for sample in samples], np.float32)
+        relations[row, : len(of_sample)] = of_sample
+    scales = np.array([sample.scale for sample in samples], np.float32)
+    return images, sizes, boxes, labels, scales, relations
 
 
 def _by_orientation(views: list[View], records: Sequence[ImageRecord]) -> tuple[list[View], list[View]]:
     """The landscapes and squares, and the portraits."""
     groups: tuple[list[View], list[View]] = [], []
+    is_portrait = [record.height > record.width for record in records]  # Each is asked once: they may lie on disk.
     for view in views:
-        record = records[view.index]
-        groups[record.height > record.width].append(view)
+        groups[is_portrait[view.index]].append(view)
     return groups
 
 

@@ -1,6 +1,6 @@
 """Detections and relationship proposals of a trained run: of its test images, or of image files.
 
-`python -m vision.predict RUN [IMAGE …]`
+`python -m vision.predict RUN [IMAGE …]`; with `--scene`, classes of scenes by a run of `vision.scene`.
 """
 
 import argparse
@@ -14,14 +14,15 @@ from tqdm import tqdm
 
 from data.config import read_config
 from data.errors import UserError, run_command
-from data.files import write_arrays
+from data.files import read_arrays, write_arrays
 from data.images import read_images
-from data.options import add_data_option, add_gpus_option, choose_gpus
+from data.options import add_data_option, add_gpus_option, choose_gpus, count_from_1
 from data.pixels import read_pixels
 from data.records import ImageDataset
 from data.runs import RunFolder
 from vision.config import Config
 from vision.options import add_workers_option
+from vision.scene_config import is_on_scenes
 
 if TYPE_CHECKING:
     import mxnet as mx
@@ -36,9 +37,11 @@ EXAMPLES = """\
 examples:
   python -m vision.predict runs/paper/voc07/fan-sup/seed0             the test images, into the run folder
   python -m vision.predict runs/paper/voc07/fan-sup/seed0 cat.jpg     draws what is found in cat.jpg
+  python -m vision.predict runs/paper/mit67/fan-sup/seed0 --scene room.jpg    says which scene room.jpg shows
 """
 
 BAR = {"unit": "image", "mininterval": 1, "leave": False}
+PAIRS = 5000  # of an image, that are kept unless more are asked for
 SHOWN = 0.5  # Detections in pictures have at least this score.
 
 
@@ -59,7 +62,7 @@ class Prediction(NamedTuple):
 
 
 def predict_images(
-    trained: "TrainedRun", dataset: ImageDataset, device: "mx.Context", workers: int
+    trained: "TrainedRun", dataset: ImageDataset, device: "mx.Context", workers: int, pairs: int = PAIRS
 ) -> Iterator[Prediction]:
     """Yields the prediction of one image after the other, landscapes before portraits."""
     from vision.criterion import Criterion
@@ -71,16 +74,16 @@ def predict_images(
     for views, batch in load_batches(records, trained.config.images, order, workers):
         (batch,) = batch.split([device])
         with signals_deferred():
-            output, found, proposals = predict_image(trained, batch.images, batch.sizes, batch.scales)
+            output, found, proposals = predict_image(trained, batch.images, batch.sizes, batch.scales, pairs)
             center_mass = None
             if output.relations is not None:
-                relations = criterion.relations(output, batch.boxes, batch.labels)
+                relations = criterion.relations(output, batch.boxes, batch.labels, batch.relations)
                 center_mass = relations.center_mass.asscalar() if relations.related.asscalar() else np.nan
         yield Prediction(records[views[0].index].id, found, proposals, center_mass)
 
 
 def predict_image(
-    trained: "TrainedRun", image: "NDArray", size: "NDArray", scale: "NDArray"
+    trained: "TrainedRun", image: "NDArray", size: "NDArray", scale: "NDArray", pairs: int = PAIRS
 ) -> tuple["DetectorOutput", "Detections", "Proposals | None"]:
     """What the network says of an image, and what is made of it.
 
@@ -88,6 +91,7 @@ def predict_image(
         image: [1, 3, H, W], as the network takes it.
         size: [1, 2] height and width of it.
         scale: [1] by which the original was multiplied.
+        pairs: how many of ROIs are proposed, the best; all where there are fewer.
     """
     from vision.postprocess import detections
     from vision.proposals import relationship_proposals
@@ -96,18 +100,21 @@ def predict_image(
     (found,) = detections(output, size, scale, trained.config.detection)
     if output.relations is None:
         return output, found, None
-    (proposals,) = relationship_proposals(output.rois, output.mask, output.relations, scale)
+    (proposals,) = relationship_proposals(output.rois, output.mask, output.relations, scale, pairs)
     return output, found, proposals
 
 
-def predict_test_set(folder: Path, data: Path, gpus: str | None, workers: int) -> None:
-    """Writes `detections.json`, and with FAN `relations.npz` and `center_mass.npz`, of a finished run's test images."""
+def predict_test_set(folder: Path, data: Path, gpus: str | None, workers: int, pairs: int = PAIRS) -> None:
+    """Writes `detections.json`, and with FAN `relations.npz` and `center_mass.npz`, of a finished run's test images.
+
+    Nothing is done where they are there already, the relations with so many `pairs` an image or all that there are.
+    """
     run = RunFolder(folder)
     run.require_finished()
     config = read_config(Config, run.config_path)
     fan = config.model.focused_attention
     results = (run.detections, run.relations, run.center_mass) if fan else (run.detections,)
-    if all(path.exists() for path in results):
+    if all(path.exists() for path in results) and (not fan or _holds_pairs(run.relations, pairs)):
         print(f"{run.detections}: is there already")
         return
     from vision.checkpoint import TrainedRun
@@ -118,8 +125,16 @@ def predict_test_set(folder: Path, data: Path, gpus: str | None, workers: int) -
     dataset = read_images(config.dataset, data, config.images.test_split, config.images.test_images)
     if dataset.classes != trained.classes:
         raise UserError(f"{data}: its categories are not those that {folder} was trained on; give its --data")
-    write_predictions(run, dataset, predict_images(trained, dataset, device, workers), fan)
+    write_predictions(run, dataset, predict_images(trained, dataset, device, workers, pairs), fan)
     print(f"{run.detections}: {len(dataset.records):,} images")
+
+
+def _holds_pairs(path: Path, most: int) -> bool:
+    """Whether a `relations.npz` has `most` pairs of each image, or as many as its ROIs make."""
+    names = ["roi_offsets", "pair_offsets"]
+    offsets = read_arrays(path, names, "relations file", "remove it and give the same command again")
+    rois, pairs = (np.diff(offsets[name]) for name in names)
+    return bool((pairs >= np.minimum(most, rois * (rois - 1))).all())
 
 
 def write_predictions(run: RunFolder, dataset: ImageDataset, predictions: Iterable[Prediction], fan: bool) -> None:
@@ -205,17 +220,39 @@ def main() -> None:
     parser.add_argument("run", type=Path, help="run folder: <runs>/<preset>/<data set>/<variant>/seed<k>")
     parser.add_argument("images", nargs="*", type=Path, help="image files; without any, the test images")
     parser.add_argument("--out", type=Path, metavar="DIR", help="where pictures go (default: pictures/ in the run)")
+    parser.add_argument(
+        "--scene", action="store_true", help="the run is one on scenes: predict classes, and print those of image files"
+    )
     add_data_option(parser)
+    parser.add_argument(
+        "--pairs",
+        type=count_from_1,
+        metavar="N",
+        help=f"how many pairs of ROIs of a test image are kept, the best, for recall at up to N (default: {PAIRS:,})",
+    )
     add_gpus_option(parser)
     add_workers_option(parser)
-    arguments = parser.parse_args()
+    arguments = parser.parse_intermixed_args()  # Images may stand behind options, too.
     if arguments.out and not arguments.images:
         parser.error("--out is where pictures go; give image files, or leave it out for the test images")
+    if arguments.pairs and arguments.images:
+        parser.error("--pairs is how many are kept of each test image; leave it out for image files")
+    if arguments.scene and (arguments.out or arguments.pairs):
+        parser.error("--scene draws no pictures and has no pairs; leave --out and --pairs out")
+    if not arguments.scene and is_on_scenes(RunFolder(arguments.run)):
+        raise UserError(f"{arguments.run}: is a run on scenes; give --scene as well")
     choose_gpus(arguments.gpus)
-    if arguments.images:
+    if arguments.scene:
+        from vision.scene_predict import predict_scenes, predict_test_scenes
+
+        if arguments.images:
+            predict_scenes(arguments.images, arguments.run, arguments.gpus)
+        else:
+            predict_test_scenes(arguments.run, arguments.data, arguments.gpus, arguments.workers)
+    elif arguments.images:
         predict_pictures(arguments.images, arguments.run, arguments.out, arguments.gpus)
     else:
-        predict_test_set(arguments.run, arguments.data, arguments.gpus, arguments.workers)
+        predict_test_set(arguments.run, arguments.data, arguments.gpus, arguments.workers, arguments.pairs or PAIRS)
 
 
 if __name__ == "__main__":

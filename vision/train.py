@@ -34,9 +34,7 @@ The same command goes on with an interrupted run and returns at once from a fini
   python -m scripts.evaluate detection runs/paper/voc07/fan-sup/seed0
 """
 
-DECAY = 0.1  # of the learning rate, once
 DRAWS = 2**31  # of seeds
-SMALLER_STEPS = "try a smaller training.learning_rate in another --runs folder"
 
 
 class Learner(NamedTuple):
@@ -69,47 +67,54 @@ def train(
         dataset: the training images.
         devices: GPUs, or one CPU.
         workers: threads that read images ahead; 0 for none.
+
+    Raises:
+        UserError: the config asks for relations that nobody has annotated, a loss or weight is not finite, or an image
+            cannot be used.
     """
+    require_relations(config, dataset)
     # MXNet is imported here, so that --help and finished runs need not wait for it.
     import mxnet as mx
 
-    from vision.checkpoint import keep_inputs, newest_epoch, require_same_inputs, restore, save
+    from vision.checkpoint import keep_inputs, newest_epoch, require_same_inputs
+    from vision.devices import names
+    from vision.solver import train_epochs
 
-    print(f"{run.path}: training on {_names(devices)}")
-    epochs_done = newest_epoch(run)
-    if epochs_done:
+    print(f"{run.path}: training on {names(devices)}")
+    if newest_epoch(run):
         require_same_inputs(run, dataset)
     else:
         keep_inputs(run, dataset)
     mx.random.seed(seed)
     learner = make_learner(config, len(dataset.classes), devices)
-    if epochs_done:
-        restore(run, learner.detector, learner.trainer, devices)
-        print(f"{run.path}: goes on after epoch {epochs_done}")
-    run.keep_epochs(epochs_done)
 
-    for epoch in range(epochs_done + 1, config.training.epochs + 1):
-        decayed = epoch > config.training.decay_after
-        learner.trainer.set_learning_rate(config.training.learning_rate * (DECAY if decayed else 1))
+    def one_epoch(epoch: int) -> dict[str, float]:
         mx.random.seed(int(np.random.default_rng([seed, epoch]).integers(DRAWS)))  # For what the RPN learns from.
-        run.log_epoch({"epoch": epoch, **train_epoch(learner, dataset.records, config, seed, epoch, workers)})
-        save(run, epoch, learner.detector, learner.trainer)
-    run.finish(_names(devices))
+        return train_epoch(learner, dataset.records, config, seed, epoch, workers)
+
+    train_epochs(run, learner.detector, learner.trainer, devices, config.training, one_epoch)
+
+
+def require_relations(config: Config, dataset: ImageDataset) -> None:
+    """Raises a `UserError` where the relation loss is of annotated relations and the data set has none."""
+    has_fan, rule = config.model.focused_attention, config.relation_loss.rule
+    if has_fan and rule == "annotated" and dataset.records and dataset.records[0].relations is None:
+        raise UserError(
+            f"{config.dataset}: nobody has annotated relations in it, and relation_loss.rule is {rule}; "
+            "take a config of visual_genome, or another rule"
+        )
 
 
 def make_learner(config: Config, classes: int, devices: list["mx.Context"]) -> Learner:
     """A network with the weights it starts from, drawn from MXNet's seed, and what trains it."""
-    from mxnet import gluon
-
     from vision.criterion import Criterion
     from vision.detector import build_detector
+    from vision.solver import make_trainer
 
-    settings = config.training
     detector = build_detector(config.model, classes, devices)
     detector.hybridize()
-    sgd = {"learning_rate": settings.learning_rate, "momentum": settings.momentum, "wd": settings.weight_decay}
-    trainer = gluon.Trainer(detector.collect_params(), "sgd", sgd)
-    return Learner(detector, Criterion(config), trainer, devices, settings.append_objects)
+    trainer = make_trainer(detector, config.training)
+    return Learner(detector, Criterion(config), trainer, devices, config.training.append_objects)
 
 
 def train_epoch(
@@ -126,6 +131,7 @@ def train_epoch(
     """
     from vision.devices import signals_deferred
     from vision.loader import load_batches, training_order
+    from vision.solver import SMALLER_STEPS, is_finite
 
     start = time.perf_counter()
     totals: Counter[str] = Counter()
@@ -141,7 +147,7 @@ def train_epoch(
             totals.update(sums)
             progress.set_postfix({name: f"{value:.3g}" for name, value in _means(totals).items()}, refresh=False)
             progress.update(len(views))
-    if not _is_finite(learner.detector):  # What the last step did shows in no loss.
+    if not is_finite(learner.detector):  # What the last step did shows in no loss.
         raise UserError(f"epoch {epoch}: the weights are not finite after its last step; {SMALLER_STEPS}")
     seconds = time.perf_counter() - start
     return {**_means(totals), "seconds": round(seconds, 2), "images_per_second": round(count / seconds, 2)}
@@ -155,6 +161,8 @@ def train_step(learner: Learner, batch: "Batch") -> list["Losses"]:
     """
     from mxnet import autograd
 
+    from vision.solver import clear_gradients
+
     detector, criterion, trainer, devices, append_objects = learner
     parts = batch.split(devices)
     losses = []
@@ -162,28 +170,12 @@ def train_step(learner: Learner, batch: "Batch") -> list["Losses"]:
         for part in parts:
             appended = (part.boxes, part.labels) if append_objects else ()
             output = detector(part.images, part.sizes, *appended)
-            losses.append(criterion(output, part.boxes, part.labels, part.sizes))
+            losses.append(criterion(output, part.boxes, part.labels, part.sizes, part.relations))
     autograd.backward([each.loss for each in losses])
     if idle := devices[len(parts) :]:
-        _clear_gradients(detector, idle)
+        clear_gradients(detector, idle)
     trainer.step(1, ignore_stale_grad=bool(idle))
     return losses
-
-
-def _clear_gradients(detector: "Detector", devices: list["mx.Context"]) -> None:
-    """Sets to 0 what devices without an image would add to the sum: their gradients of the step before."""
-    for parameter in detector.collect_params().values():
-        if parameter.grad_req != "null":
-            for device in devices:
-                parameter.grad(device)[:] = 0
-
-
-def _is_finite(detector: "Detector") -> bool:
-    """Whether all weights are numbers: one that is none makes their sum none."""
-    from mxnet import nd
-
-    sums = [parameter.list_data()[0].sum() for parameter in detector.collect_params().values()]
-    return bool(np.isfinite(nd.concat(*sums, dim=0).asnumpy()).all())
 
 
 def _sums(losses: list["Losses"]) -> Counter[str]:
@@ -213,10 +205,6 @@ def _means(totals: Counter[str]) -> dict[str, float]:
         for name, value in totals.items()
         if name not in ("images", "related")
     }
-
-
-def _names(devices: list["mx.Context"]) -> str:
-    return ", ".join("CPU" if device.device_type == "cpu" else str(device) for device in devices)
 
 
 def main() -> None:

@@ -7,7 +7,8 @@ hold a relation; pooled recall, over all relations of the data set alike, is giv
 
 Where nobody has annotated relations (VOC, COCO), they are all pairs of objects of different categories, or all pairs of
 objects (§3.2, A.4), and have no direction: a pair of ROIs may find one in either order. Weights do have one, so (m, n)
-and (n, m) are two entries of the list that K counts.
+and (n, m) are two entries of the list that K counts. Annotated relations (Visual Genome) lead from a subject to an
+object, so m must lie on the one and n on the other, as in the work that the paper cites; a switch takes either order.
 """
 
 from collections.abc import Iterable, Sequence
@@ -15,11 +16,12 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
+from data.records import ImageRecord
 from scripts.metrics.boxes import iou
 
 RELATION_IOU = 0.5
 
-Rule = Literal["different_category", "different_instance"]
+Rule = Literal["different_category", "different_instance", "annotated"]
 
 
 class Recall(NamedTuple):
@@ -36,6 +38,19 @@ class Recall(NamedTuple):
     pooled: np.ndarray
     images: int
     relations: int
+
+
+def relations_of(record: ImageRecord, rule: Rule) -> np.ndarray:
+    """The relations of an image: [R, 2] rows of its boxes. Difficult objects and crowds have none.
+
+    Args:
+        record: the image; `annotated` needs its `relations`.
+        rule: `annotated`, or as for `relations_between`.
+    """
+    kept = ~(record.difficult | record.crowd)
+    if rule == "annotated":
+        return record.relations[kept[record.relations].all(axis=1)]
+    return np.flatnonzero(kept)[relations_between(record.labels[kept], rule)]
 
 
 def relations_between(labels: np.ndarray, rule: Rule) -> np.ndarray:

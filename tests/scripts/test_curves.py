@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
+from data.errors import UserError
 from scripts import curves
 from scripts.collect import Cell, Curve
-from scripts.curves import Line, Panel, draw_curves, draw_panels
+from scripts.curves import Line, Panel, draw_curves, draw_panels, read_lines
 from scripts.paper import Metric, Row, Table
 
 RECALL = Metric("recall@", "recall (%)", 100, 1)
@@ -73,3 +74,64 @@ def test_a_label_has_one_colour_in_all_panels_and_x_is_linear_without_ticks(draw
     assert [line.get_color() for line in first.lines] == ["C0", "C1"]
     assert [line.get_color() for line in second.lines] == ["C1"]
     assert first.get_xscale() == "linear"
+
+
+# --- curves of others -----------------------------------------------------------------------------------------------
+
+
+def write_points(folder, text: str, **options):
+    path = folder / "points.csv"
+    path.write_text(text, **options)
+    return path
+
+
+def test_curves_of_others_are_dashed_and_have_no_band(drawn, tmp_path):
+    path = write_points(tmp_path, 'label,k,recall\nRPN,1000,40\nRPN,10,7.5\n\n"Zhang, 2017", 50 ,30\n')
+    table = Table("table2", "Table 2", "", {}, [], curve=RECALL)
+    (axes,) = drawn(draw_curves, table, [curve(sup=[{0: 50.0}, {0: 60.0}])], "", read_lines(path)).axes
+    lines = {line.get_label(): (line.get_xydata().tolist(), line.get_linestyle()) for line in axes.lines}
+    assert lines == {
+        "sup": ([[10, 50], [100, 60]], "-"),
+        "RPN": ([[10, 7.5], [1000, 40]], "--"),
+        "Zhang, 2017": ([[50, 30]], "--"),
+    }
+    assert len({line.get_color() for line in axes.lines}) == 3
+    assert axes.lines[0].get_marker() == "None" and axes.lines[1].get_marker() == "o"
+
+
+def test_points_may_come_from_a_spreadsheet(tmp_path):
+    path = write_points(tmp_path, "label, k, recall\r\nRPN,10,5\r\n", encoding="utf-8-sig")
+    (line,) = read_lines(path)
+    assert (line.label, line.x.tolist(), line.y.tolist(), line.is_ours) == ("RPN", [10], [5], False)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "holds no points; it must begin with the line label,k,recall"),
+        ("label,k,recall\n", "holds no points"),
+        ("RPN,10,5\n", "holds no points; it must begin with"),
+        ("label,k\nRPN,10\n", "holds no points; it must begin with"),
+        ("label,k,recall\nRPN,10\n", "line 2, 'RPN,10': is no name, whole number and number"),
+        ("label,k,recall\nRPN,10,5,6\n", "line 2, 'RPN,10,5,6': is no name, K above 0 and percentage"),
+        ("label,k,recall\nRPN,ten,5\n", "line 2, .*whole number"),
+        ("label,k,recall\nRPN,10.5,5\n", "line 2, .*whole number"),
+        ("label,k,recall\n\nRPN,10,5%\n", "line 3, 'RPN,10,5%': is no name"),
+        ("label,k,recall\nRPN,10,500\n", "line 2, .*percentage"),
+        ("label,k,recall\nRPN,10,nan\n", "line 2, .*percentage"),
+        ("label,k,recall\nRPN,0,5\n", "line 2, .*K above 0"),
+        ("label,k,recall\nRPN,99999999999999999999,5\n", "line 2, .*K above 0"),
+        ("label,k,recall\n ,10,5\n", "line 2, .*is no name"),
+        ("label,k,recall\nRPN,10,5\nRPN,10,6\n", "line 3: RPN has another recall at 10 above; remove one of them"),
+    ],
+)
+def test_malformed_points_are_named(tmp_path, text, message):
+    path = write_points(tmp_path, text)
+    with pytest.raises(UserError, match=message) as refusal:
+        read_lines(path)
+    assert str(refusal.value).startswith(f"{path}: ")
+
+
+def test_absent_points_are_named(tmp_path):
+    with pytest.raises(UserError, match="points.csv: no such CSV file of points; it must begin with"):
+        read_lines(tmp_path / "points.csv")

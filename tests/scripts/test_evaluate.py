@@ -1,5 +1,6 @@
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -102,7 +103,7 @@ def test_both_kinds_of_predictions_are_merged_into_one_flat_file(evaluate, make_
         "center_mass_items": 2,
         "center_mass_items_without_pair": 1,
     }
-    assert classification.stdout == f"{run}: accuracy 75.00% of 4 documents, 83.33% as mean over the classes\n"
+    assert classification.stdout == f"{run}: accuracy 75.00% of 4 items, 83.33% as mean over the classes\n"
     assert center_mass.stdout == f"{run}: center-mass 0.5000 over 2 items with a pair, 1 without\n"
 
 
@@ -257,9 +258,11 @@ def test_relations_become_recall_over_k(evaluate, make_image_run):
         "pooled_recall@5000": pytest.approx(2 / 3),
         "relations": 3,
         "relation_images": 2,
+        "images_without_relation": 1,
     }
     assert done.stdout == (
-        f"{run}: recall@1 50.00%, recall@2 50.00%, recall@3 75.00%, recall@5000 75.00%; 3 relations in 2 images\n"
+        f"{run}: recall@1 50.00%, recall@2 50.00%, recall@3 75.00%, recall@5000 75.00%; "
+        "3 relations in 2 images, 1 without\n"
     )
     assert done.stderr == ""
 
@@ -272,7 +275,153 @@ def test_recall_by_another_rule_has_names_of_its_own(evaluate, make_image_run):
     assert metrics["recall@3"] == pytest.approx((1 + 1 / 2) / 2)
     assert metrics["different_instance_recall@3"] == pytest.approx((1 + 1 / 3) / 2)
     assert metrics["different_instance_relations"] == 4
-    assert done.stdout == f"{run}: different_instance_recall@3 66.67%; 4 relations in 2 images\n"
+    assert done.stdout == f"{run}: different_instance_recall@3 66.67%; 4 relations in 2 images, 1 without\n"
+
+
+@pytest.fixture
+def annotated_run(make_image_run, monkeypatch) -> Path:
+    """Of image a, A is annotated to lead to B, and C to A; of image b, A to B. Image c has no relation."""
+    run = make_image_run({"a": [(0, A), (1, B), (0, C)], "b": [(1, A), (1, B)], "c": [(0, A), (1, B)]})
+    relations = {"a": [[0, 1], [2, 0]], "b": [[0, 1]], "c": np.empty((0, 2), int)}
+    annotate(monkeypatch, relations)
+    write_relations(
+        run,
+        c=([A, B], [[0, 1], [1, 0]]),
+        b=([B, A], [[0, 1], [1, 0]]),
+        a=([A, B, C], [[1, 0], [0, 2], [0, 1], [2, 0], [1, 2], [2, 1]]),
+    )
+    return run
+
+
+def annotate(monkeypatch, relations: dict[str, list]) -> None:
+    """Gives the images of the data set that is read their annotated relations."""
+    read = command.read_once
+
+    def annotated(*arguments):
+        dataset = read(*arguments)
+        records = [replace(record, relations=np.array(relations[record.id])) for record in dataset.records]
+        return replace(dataset, records=records)
+
+    monkeypatch.setattr(command, "read_once", annotated)
+
+
+ANNOTATED = ["--data", "somewhere", "--rule", "annotated", "--top-k", "1,2,3,4"]
+
+
+def test_annotated_relations_are_found_from_subject_to_object(evaluate, annotated_run):
+    done = evaluate("relations", annotated_run, *ANNOTATED)
+    # Of image a, A to B is the third pair, and C to A the fourth; of image b, A to B is the second.
+    assert json.loads((annotated_run / "metrics.json").read_text()) == {
+        "annotated_recall@1": 0,
+        "annotated_recall@2": pytest.approx((0 + 1) / 2),
+        "annotated_recall@3": pytest.approx((1 / 2 + 1) / 2),
+        "annotated_recall@4": 1,
+        "annotated_pooled_recall@1": 0,
+        "annotated_pooled_recall@2": pytest.approx(1 / 3),
+        "annotated_pooled_recall@3": pytest.approx(2 / 3),
+        "annotated_pooled_recall@4": 1,
+        "annotated_relations": 3,
+        "annotated_relation_images": 2,
+        "annotated_images_without_relation": 1,
+    }
+    assert done.stdout == (
+        f"{annotated_run}: annotated_recall@1 0.00%, annotated_recall@2 50.00%, annotated_recall@3 75.00%, "
+        "annotated_recall@4 100.00%; 3 relations in 2 images, 1 without\n"
+    )
+
+
+def test_annotated_relations_may_be_found_in_either_order_on_request(evaluate, annotated_run):
+    evaluate("relations", annotated_run, *ANNOTATED)
+    done = evaluate("relations", annotated_run, *ANNOTATED, "--unordered")
+    metrics = json.loads((annotated_run / "metrics.json").read_text())
+    assert metrics["annotated_recall@2"] == pytest.approx(1 / 2)
+    found = {name: value for name, value in metrics.items() if "unordered" in name}
+    assert found == {
+        "annotated_unordered_recall@1": pytest.approx((1 / 2 + 1) / 2),
+        **{f"annotated_unordered_recall@{k}": 1 for k in (2, 3, 4)},
+        "annotated_unordered_pooled_recall@1": pytest.approx(2 / 3),
+        **{f"annotated_unordered_pooled_recall@{k}": 1 for k in (2, 3, 4)},
+        "annotated_unordered_relations": 3,
+        "annotated_unordered_relation_images": 2,
+        "annotated_unordered_images_without_relation": 1,
+    }
+    assert "annotated_unordered_recall@1 75.00%" in done.stdout and "pooled" not in done.stdout
+
+
+@pytest.mark.parametrize("unordered", [False, True])
+def test_annotated_recall_is_that_of_the_obvious_loop(evaluate, make_image_run, monkeypatch, unordered):
+    random = np.random.default_rng(4)
+    objects, relations, proposals = {}, {}, {}
+    for image in "abcdef":
+        corners = random.integers(0, 30, (6, 2))
+        boxes = np.hstack([corners, corners + random.integers(8, 30, (6, 2))])
+        rois = boxes[random.integers(0, 6, 20)] + random.integers(-2, 3, (20, 4))
+        pairs = random.permutation(np.argwhere(~np.eye(20, dtype=bool)))
+        objects[image] = [(0, box) for box in boxes]
+        relations[image] = random.permutation(np.argwhere(~np.eye(6, dtype=bool)))[: random.integers(0, 8)]
+        proposals[image] = rois, pairs
+    run = make_image_run(objects)
+    annotate(monkeypatch, relations)
+    write_relations(run, **proposals)
+    evaluate("relations", run, *ANNOTATED[:-1], "5,20,380", *(["--unordered"] if unordered else []))
+    metrics = json.loads((run / "metrics.json").read_text())
+    prefix = "annotated_unordered" if unordered else "annotated"
+    for k in (5, 20, 380):
+        counts = [
+            counted_by_loop(*proposals[image], [box for _, box in objects[image]], relations[image], k, unordered)
+            for image in objects
+        ]
+        found, total = np.array([count for count in counts if count[1]]).T
+        assert metrics[f"{prefix}_recall@{k}"] == pytest.approx((found / total).mean())
+        assert metrics[f"{prefix}_pooled_recall@{k}"] == pytest.approx(found.sum() / total.sum())
+        assert metrics[f"{prefix}_images_without_relation"] == 6 - len(total) > 0
+
+
+def counted_by_loop(rois, pairs, boxes, relations, k: int, unordered: bool) -> tuple[int, int]:
+    """How many relations of an image the first k pairs find, and how many there are."""
+    wanted = {tuple(sorted(relation) if unordered else relation) for relation in relations.tolist()}
+    found = set()
+    for m, n in pairs[:k].tolist():
+        for g, first in enumerate(boxes):
+            for h, second in enumerate(boxes):
+                relation = tuple(sorted((g, h))) if unordered else (g, h)
+                if relation in wanted and overlap(rois[m], first) > 0.5 and overlap(rois[n], second) > 0.5:
+                    found.add(relation)
+    return len(found), len(wanted)
+
+
+def overlap(one, other) -> float:
+    """IoU of two boxes."""
+    width = max(min(one[2], other[2]) - max(one[0], other[0]) + 1, 0)
+    height = max(min(one[3], other[3]) - max(one[1], other[1]) + 1, 0)
+    areas = [(x2 - x1 + 1) * (y2 - y1 + 1) for x1, y1, x2, y2 in (one, other)]
+    return width * height / (sum(areas) - width * height)
+
+
+@pytest.mark.parametrize(
+    ("options", "line"),
+    [
+        (
+            ["--rule", "annotated"],
+            "somewhere: nobody has annotated relations in the test images of this run; give another --rule",
+        ),
+        (
+            ["--unordered"],
+            "--unordered: relations by the rule different_category have no order; leave it out, or --rule annotated",
+        ),
+    ],
+)
+def test_what_asks_for_annotations_that_are_not_there_gets_one_line(evaluate, make_image_run, options, line):
+    done = evaluate("relations", relation_run(make_image_run), "--data", "somewhere", *options)
+    assert (done.returncode, done.stderr) == (2, f"error: {line}\n")
+
+
+def test_a_k_beyond_the_pairs_in_the_file_is_refused_and_the_remedy_named(evaluate, annotated_run):
+    write_relations(annotated_run, a=([A, B, C], [[0, 1]]), b=([B, A], [[0, 1], [1, 0]]), c=([], []))
+    done = evaluate("relations", annotated_run, *ANNOTATED)
+    assert done.returncode == 2 and done.stderr.count("\n") == 1
+    assert "image a has 1 pairs of its 3 ROIs where recall@4 needs more, which vision.predict keeps with" in done.stderr
+    assert "--pairs 4; " in done.stderr and "run the predict command again" in done.stderr
 
 
 def test_the_default_list_reaches_5000(evaluate, make_image_run):

@@ -15,6 +15,7 @@ from scripts.prove_full_size import (
     expected_heads,
     full_batch,
     iterations,
+    prove,
     require_fall,
     require_shapes,
 )
@@ -106,8 +107,36 @@ def test_labels_beyond_the_network_s_are_shared(dataset):
 
 def test_too_few_images_are_named(dataset):
     config = read("mini", "voc07", "fan-sup", "training.batch_size=3")
-    with pytest.raises(UserError, match="too few landscape images with objects of two categories"):
+    with pytest.raises(UserError, match=r"too few landscape images with related objects \(different_category\); give"):
         full_batch(dataset, config, classes=20)
+
+
+def annotate(dataset, relations):
+    """The data set with annotated relations by image id, without any in the others."""
+    records = [
+        dataclasses.replace(record, relations=np.array(relations.get(record.id, [])).reshape(-1, 2).astype(int))
+        for record in dataset.records
+    ]
+    return dataclasses.replace(dataset, records=records)
+
+
+def test_annotated_relations_choose_the_images_and_are_learned_from(dataset):
+    config = read("mini", "visual_genome", "fan-sup-gt", "images.short_side=128", "images.long_side=160")
+    annotated = annotate(dataset, {"a": [], "b": [[0, 1]], "c": [[1, 0]], "d": [[1, 0]]})
+    ids, batch = full_batch(annotated, config, classes=150)
+    assert ids == ["c", "b"]
+    assert batch.relations.asnumpy().tolist() == [[[1, 0]], [[0, 1]]]
+    mx.random.seed(0)
+    (losses,) = iterations(make_learner(config, 150, [mx.cpu()]), batch, 1)
+    assert np.isfinite(losses["relation_loss"])
+    with pytest.raises(UserError, match=r"too few landscape images with related objects \(annotated\)"):
+        full_batch(annotate(dataset, {"b": [[0, 1]], "d": [[1, 0]]}), config, classes=150)
+
+
+def test_images_without_annotated_relations_are_refused(dataset):
+    config = read("mini", "visual_genome", "fan-sup-gt")
+    with pytest.raises(UserError, match="visual_genome: nobody has annotated relations in it"):
+        prove(config, dataset, [mx.cpu()], 1)
 
 
 def test_iterations_yield_every_loss_and_stop_at_one_that_is_not_finite(dataset):

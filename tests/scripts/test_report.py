@@ -221,6 +221,50 @@ def test_a_curve_is_written_as_csv_and_drawn(report, make_recalls, tmp_path):
     assert (tmp_path / "out/paper/table1.curve.png").read_bytes().startswith(b"\x89PNG")
 
 
+@pytest.fixture
+def with_points(monkeypatch, capsys, tmp_path):
+    """Reports a table over points that lie in points.csv, and returns the exit code and what was printed."""
+    monkeypatch.chdir(tmp_path)
+
+    def run(table: str, points: str) -> tuple[int, str, str]:
+        (tmp_path / "points.csv").write_text(points)
+        monkeypatch.setattr(sys, "argv", ["report", table, "--overlay", "points.csv"])
+        try:
+            run_command(main)
+        except SystemExit as exit:
+            return exit.code, *capsys.readouterr()
+        return 0, *capsys.readouterr()
+
+    return run
+
+
+def test_curves_of_others_are_drawn_over_ours_and_stand_nowhere_else(with_points, make_recalls, tmp_path, monkeypatch):
+    drawn = []
+    monkeypatch.setattr("scripts.report.draw_curves", lambda *arguments: drawn.append(arguments[-1]))
+    make_recalls("paper/voc07")
+    code, printed, _ = with_points("table1", "label,k,recall\nRPN,100,20\nRPN,5000,60\n")
+    ((line,),) = drawn
+    assert (line.label, line.x.tolist(), line.y.tolist()) == ("RPN", [100, 5000], [20, 60])
+    assert code == 0 and "RPN" not in printed + (tmp_path / "results/paper/table1.curve.csv").read_text()
+
+
+@pytest.mark.parametrize(
+    ("table", "points", "line"),
+    [
+        ("table1", "label,k\nRPN,100\n", "points.csv: holds no points; it must begin with the line label,k,recall, "),
+        ("table1", "label,k,recall\nmat,1,2\n", "points.csv: mat is one of our curves; give that of others another "),
+        ("table7", "label,k,recall\nRPN,1,2\n", "--overlay: no finished run of table7 has a curve to draw over; "),
+    ],
+)
+def test_points_that_cannot_be_drawn_get_one_line_and_write_nothing(
+    with_points, make_recalls, tmp_path, table, points, line
+):
+    make_recalls("paper/voc07")
+    code, _, errors = with_points(table, points)
+    assert (code, errors.count("\n")) == (2, 1) and errors.startswith(f"error: {line}")
+    assert not (tmp_path / "results").exists()
+
+
 def test_what_faster_r_cnn_alone_lacks_does_not_shorten_the_curve(report, make_run, make_recalls):
     make_recalls("small/bccd")
     make_run("small/bccd/base/seed0", {"map": 0.5, "voc_map_50": 0.6})

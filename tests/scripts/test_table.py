@@ -74,13 +74,15 @@ def test_table_6_trains_predicts_and_evaluates_each_run_and_then_reports():
 
 
 def trainings(commands: list[list[str]]) -> list[tuple[str, str]]:
-    return [(command[3], command[5]) for command in commands if command[2] in ("language.train", "vision.train")]
+    modules = ("language.train", "vision.train", "vision.scene")
+    return [(command[3], command[5]) for command in commands if command[2] in modules]
 
 
 @pytest.mark.parametrize("table", read_tables().values(), ids=lambda table: table.name)
 def test_a_script_makes_the_runs_that_its_table_is_made_from_as_many_as_its_trials(table: Table):
     preset = table.presets[0]
-    runs = trainings(dry_run(table.name))
+    datasets = {row.dataset for row in table.rows}
+    runs = [run for run in trainings(dry_run(table.name)) if Path(run[0]).parent.name in datasets]  # and no detectors
     trials = {(row.dataset, variant): row.trials for row in table.rows for variant in row.cells}
     expected = [(f"{preset}/{'/'.join(run)}.yaml", str(seed)) for run in trials for seed in range(trials[run])]
     assert sorted((config.partition("configs/")[2], seed) for config, seed in runs) == sorted(expected)
@@ -108,6 +110,34 @@ def test_table_1_trains_predicts_and_evaluates_each_run_and_then_reports():
     assert len(commands) == 4 * 5 + 1
 
 
+def test_table_2_evaluates_annotated_relations_in_their_order_and_in_either():
+    commands = dry_run("table2", "--seeds", "2", "--data", "/data")
+    run = "runs/paper/visual_genome/fan-sup-gt/seed2"
+    config = "vision/configs/paper/visual_genome/fan-sup-gt.yaml"
+    assert [" ".join(command) for command in commands[-6:-1]] == [
+        f"python -m vision.train {config} --seed 2 --data /data --runs runs",
+        f"python -m vision.predict {run} --data /data",
+        f"python -m scripts.evaluate relations {run} --rule annotated --data /data",
+        f"python -m scripts.evaluate relations {run} --rule annotated --unordered --data /data",
+        f"python -m scripts.evaluate center-mass {run}",
+    ]
+    assert " ".join(commands[-1]) == "python -m scripts.report table2 --preset paper --runs runs --out results"
+    assert len(commands) == 3 * 5 + 1
+
+
+def test_points_to_draw_are_handed_to_the_report(tmp_path):
+    points = tmp_path / "some points.csv"
+    points.write_text("label,k,recall\n")
+    assert dry_run("table2", "--overlay", points.name, cwd=tmp_path)[-1][-2:] == ["--overlay", str(points)]
+
+
+def test_points_to_draw_that_are_not_there_get_one_line_before_anything_runs(copy):
+    done = call(copy / "scripts/table2.sh", "--overlay", "/nowhere.csv")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == "error: --overlay /nowhere.csv: no such file; give a CSV file as --help describes it\n"
+    assert not (copy / ".venv/bin/calls").exists()
+
+
 def test_faster_r_cnn_alone_has_no_relations_and_no_center_mass():
     commands = [" ".join(command) for command in dry_run("table4", "--datasets", "minicoco", "--seeds", "0")]
     run = "runs/paper/minicoco/base/seed0"
@@ -125,6 +155,20 @@ def test_tables_of_images_share_their_runs():
     assert len(shared) == 2 * 3
     assert {" ".join(each) for each in dry_run("table7")[:-1] if "/fan-sup/" in " ".join(each)} <= commands["table1"]
     assert {" ".join(each) for each in dry_run("table9")[:-1]} <= commands["table4"]
+
+
+def test_table_5_trains_its_detectors_as_table_4_does_and_then_all_columns():
+    commands = [" ".join(command) for command in dry_run("table5", "--seeds", "2", "--gpus", "0")]
+    of_table_4 = {" ".join(command) for command in dry_run("table4", "--seeds", "2", "--gpus", "0")}
+    assert len(of_table_4.intersection(commands[:3])) == 3
+    run, options = "runs/paper/mit67/fan-sup/seed2", "--data datasets --gpus 0"
+    assert commands[-4:] == [
+        "python -m vision.scene vision/configs/paper/mit67/fan-sup.yaml --seed 2 --data datasets --runs runs --gpus 0",
+        f"python -m vision.predict {run} --scene {options}",
+        f"python -m scripts.evaluate classification {run}",
+        "python -m scripts.report table5 --preset paper --runs runs --out results",
+    ]
+    assert len(commands) == 3 + 5 * 3 + 1
 
 
 def test_the_blood_cells_have_one_preset_and_no_miniature():
@@ -180,7 +224,7 @@ def test_the_miniature_is_written_when_it_is_not_there_and_one_seed_is_run(tmp_p
     assert commands[0] == ["python", "-m", "data.mini", "--out", f"{tmp_path}/mini"]
     assert len(trainings(commands)) == 4
     assert all(command[-1] == f"{tmp_path}/mini" for command in commands if command[2] == "language.predict")
-    for piece in ("lexicon.tsv", "VOCdevkit/VOC2007", "coco/val2014"):  # an older version wrote no pictures
+    for piece in ("lexicon.tsv", "VOCdevkit", "coco", "visual_genome", "mit67"):  # an older version wrote fewer
         assert dry_run("table8", "--preset", "mini", "--data", str(tmp_path)) == commands
         (tmp_path / "mini" / piece).mkdir(parents=True)
     assert dry_run("table8", "--preset", "mini", "--data", str(tmp_path)) == commands[1:]
@@ -307,8 +351,9 @@ def test_help_teaches_every_option(table):
     assert done.returncode == 0 and done.stderr == ""
     choices, example = (("--preset", "--datasets"), "--preset mini") if table != "bccd" else ((), "--seeds 0")
     others = ("--seeds", "--jobs", "--data", "--runs", "--out", "--gpus", "--dry-run", "--help")
+    own = ("--overlay",) if table == "table2" else ()
     options = [line.split()[0] for line in done.stdout.splitlines() if line.startswith("  --")]
-    assert sorted(options) == sorted(choices + others)
+    assert sorted(options) == sorted(choices + others + own)
     assert done.stdout.endswith(f"\n\nexample: scripts/{table}.sh {example}\n")
     seeds = {"table6": "0,1,2,3,4 at paper, 0 at mini", "bccd": "0,1,2 at small"}
     assert seeds.get(table, "") in done.stdout

@@ -3,14 +3,18 @@
 import dataclasses
 from pathlib import Path
 
+import mxnet as mx
 import numpy as np
 import pytest
 from mxnet import nd
 
-from data import mini_images, voc
+from data import mini_images, mini_mit67, voc
 from data.config import read_config
+from data.images import read_images
 from data.runs import RunFolder
 from vision.config import Config
+from vision.scene_config import SceneConfig, SceneImagesConfig
+from vision.train import train
 
 CONFIGS = Path(__file__).parents[2] / "vision" / "configs"
 
@@ -56,6 +60,36 @@ def tiny(config) -> Config:
     schedule = {"epochs": 2, "batch_size": 2, "learning_rate": 0.005, "decay_after": 1}
     training = dataclasses.replace(config.training, append_objects=True, **schedule)
     return dataclasses.replace(config, dataset="tiny", images=images, model=model, training=training)
+
+
+@pytest.fixture(scope="session")
+def detector_folder(tiny, data, tmp_path_factory) -> Path:
+    """The folder of a finished run of `tiny`, supervised focused attention, for tests that change nothing in it."""
+    run = RunFolder.claim(tmp_path_factory.mktemp("runs"), tiny, seed=0)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(RunFolder, "_write_tensorboard", lambda *_: None)
+        train(tiny, read_images("tiny", data, "trainval"), run, 0, [mx.cpu()], 0)
+    return run.path
+
+
+@pytest.fixture(scope="session")
+def scene_data(tmp_path_factory) -> Path:
+    """A data folder with the miniature MIT67, of two images a class for training and one for the test."""
+    root = tmp_path_factory.mktemp("datasets")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(mini_mit67, "PER_CLASS", {"train": 2, "test": 1})
+        mini_mit67.write_mit67(root, seed=3)
+    return root
+
+
+@pytest.fixture(scope="session")
+def scenes() -> SceneConfig:
+    """A config of fan-sup for `scene_data` on `detector_folder`: six steps an epoch."""
+    config = read_config(SceneConfig, CONFIGS / "mini" / "mit67" / "fan-sup.yaml")
+    images = SceneImagesConfig(train_per_class=2, test_per_class=1, short_side=48, long_side=64, flipped_copies=False)
+    model = dataclasses.replace(config.model, pretrained="tiny/fan-sup", scene_channels=8)
+    training = dataclasses.replace(config.training, epochs=2, batch_size=2, learning_rate=0.01, decay_after=1)
+    return dataclasses.replace(config, images=images, model=model, training=training)
 
 
 @pytest.fixture(scope="module")

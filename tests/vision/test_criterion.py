@@ -102,10 +102,10 @@ def unsupervised(config):
     return dataclasses.replace(config, variant="fan-unsup", relation_loss=loss)
 
 
-def losses_of(config, output):
+def losses_of(config, output, *relations):
     mx.random.seed(0)
     with autograd.record():
-        losses = Criterion(config)(output, *objects())
+        losses = Criterion(config)(output, *objects(), *relations)
     losses.loss.backward()
     return losses
 
@@ -143,6 +143,36 @@ def test_center_mass_is_the_share_of_the_weights_on_related_rois(config):
     losses = Criterion(config)(output, *objects())
     # ROIs 0 and 2 lie on one object and ROI 1 on the other: four of the 49 pairs, in both orders.
     np.testing.assert_allclose(losses.relations.center_mass.asnumpy(), [4 / 49, 0], rtol=1e-5)
+
+
+def annotated(config):
+    loss = dataclasses.replace(config.relation_loss, rule="annotated")
+    return dataclasses.replace(config, variant="fan-sup-gt", relation_loss=loss)
+
+
+def test_annotated_relations_are_targets_in_their_order(config):
+    output = on_objects(made_up_output(np.random.default_rng(2)))
+    relations = nd.array([[[1, 0], [-1, -1]], [[-1, -1], [-1, -1]]])
+    losses = losses_of(annotated(config), output, relations)
+    # ROI 1 lies on the second object of the first image, and ROIs 0 and 2 on its first.
+    logits = output.relations[0].asnumpy().astype(np.float64)
+    center_mass = (np.exp(logits) / np.exp(logits).sum())[1, [0, 2]].sum()
+    expected = -((1 - center_mass) ** 2) * np.log(center_mass)
+    np.testing.assert_allclose(losses.relations.center_mass.asnumpy(), [center_mass, 0], rtol=1e-5)
+    np.testing.assert_allclose(losses.relations.loss.asnumpy(), [expected, 0], rtol=1e-5)
+    assert losses.relations.related.asnumpy().tolist() == [1, 0]
+    parts = sum(part.asnumpy() for part in losses[1:5])
+    np.testing.assert_allclose(losses.loss.asnumpy(), parts + 0.01 * losses.relations.loss.asnumpy(), rtol=1e-5)
+    gradient = output.relations.grad.asnumpy()
+    assert (gradient[0, 1, [0, 2]] < 0).all() and (gradient[0, [0, 2], 1] > 0).all() and not gradient[1].any()
+
+
+def test_other_rules_do_not_look_at_annotated_relations(config):
+    output = on_objects(made_up_output(np.random.default_rng(2)))
+    without, beside = losses_of(config, output), losses_of(config, output, nd.array([[[1, 0]], [[-1, -1]]]))
+    assert (without.loss == beside.loss).asnumpy().all()
+    for ours, theirs in zip(without.relations, beside.relations, strict=True):
+        assert (ours == theirs).asnumpy().all()
 
 
 def test_a_network_learns_from_two_images(config, batch):

@@ -26,10 +26,11 @@ def config(flipped_copies: bool = True) -> ImagesConfig:
     return ImagesConfig("train", 8, "test", 8, short_side=16, long_side=24, flipped_copies=flipped_copies)
 
 
-def record(number: int, path: Path, size: tuple[int, int], objects: int) -> ImageRecord:
+def record(number: int, path: Path, size: tuple[int, int], objects: int, relations=None, **marks) -> ImageRecord:
     boxes = np.array([[k, 0, k + 2, 5] for k in range(objects)], np.float32).reshape(-1, 4)
-    none = np.zeros(objects, bool)
-    return ImageRecord(str(number), path, *size, boxes, np.arange(objects), none, none)
+    marked = [np.isin(np.arange(objects), marks.get(name, [])) for name in ("difficult", "crowd")]
+    relations = None if relations is None else np.array(relations, np.int64).reshape(-1, 2)
+    return ImageRecord(str(number), path, *size, boxes, np.arange(objects), *marked, relations)
 
 
 @pytest.fixture(scope="module")
@@ -128,6 +129,28 @@ def test_a_batch_without_objects_has_one_column_of_padding(records):
     assert batch.boxes.shape == (1, 1, 4) and batch.labels.asnumpy().tolist() == [[-1]]
 
 
+def test_relations_are_rows_of_the_objects_that_are_learned_and_padded(records):
+    path, size = records[0].path, SIZES[0]
+    annotated = [
+        record(0, path, size, 5, [[4, 0], [0, 1], [2, 4], [3, 2], [1, 3]], difficult=[1], crowd=[3]),
+        record(1, path, size, 3, [[2, 0]]),
+        record(2, path, size, 3, []),
+        record(3, path, size, 3),
+    ]
+    [(_, batch)] = loaded(annotated, [[View(0, False), View(1, True), View(2, False), View(3, False)]])
+    nothing = [[-1, -1], [-1, -1]]
+
+    # The objects 0, 2 and 4 are learned, and are the rows 0 to 2. A mirror image has the relations of its original.
+    assert batch.relations.asnumpy().tolist() == [[[2, 0], [1, 2]], [[2, 0], [-1, -1]], nothing, nothing]
+    assert batch.labels.asnumpy()[0].tolist() == [0, 2, 4]
+
+
+def test_a_batch_without_relations_has_one_row_of_padding(records):
+    for views in ([View(0, False)], [View(2, False), View(5, True)]):
+        [(_, batch)] = loaded(records, [views])
+        assert batch.relations.asnumpy().tolist() == [[[-1, -1]]] * len(views)
+
+
 def test_workers_change_nothing(records):
     order = training_order(records, config(), 2, seed=0, epoch=1)
     alone, helped = loaded(records, order), loaded(records, order, workers=2)
@@ -170,7 +193,8 @@ def test_workers_end_with_the_epoch_and_when_it_is_left_early(records):
 def test_a_batch_is_divided_among_devices(images, parts):
     contexts = [mx.cpu(0), mx.cpu(1)]
     arrays = [nd.arange(images * size).reshape((images, *shape)) for size, shape in ((12, (3, 2, 2)), (2, (2,)))]
-    batch = Batch(arrays[0], arrays[1], nd.zeros((images, 5, 4)), nd.zeros((images, 5)), nd.arange(images))
+    relations = nd.arange(images * 6).reshape((images, 3, 2))
+    batch = Batch(*arrays, nd.zeros((images, 5, 4)), nd.zeros((images, 5)), nd.arange(images), relations)
     divided = batch.split(contexts)
 
     assert [len(part.images) for part in divided] == parts

@@ -126,6 +126,30 @@ def test_predictions_are_what_evaluation_reads(predicted, data):
     assert 0 <= evaluate_center_mass(predicted)["center_mass"] <= 1
 
 
+def test_center_mass_by_annotated_relations_is_of_these(trained, dataset, by_hand, monkeypatch):
+    loss = dataclasses.replace(trained.config.relation_loss, rule="annotated")
+    config = dataclasses.replace(trained.config, variant="fan-sup-gt", relation_loss=loss)
+    monkeypatch.setattr(trained, "config", config)
+    monkeypatch.setattr(criterion, "relation_targets", nearby_targets)
+    annotated = [np.array([[1, 0]]) if len(record.labels) > 1 else np.empty((0, 2), int) for record in dataset.records]
+    pairs = zip(dataset.records, annotated, strict=True)
+    records = [dataclasses.replace(record, relations=relations) for record, relations in pairs]
+    masses = {
+        prediction.image_id: prediction.center_mass
+        for prediction in predict_images(trained, dataclasses.replace(dataset, records=records), CPU, 0)
+    }
+    assert any(np.isfinite(mass) for mass in masses.values())
+    for record in records:
+        output, _, sample = by_hand[record.id]
+        boxes, labels, relations = (nd.array([values]) for values in (sample.boxes, sample.labels, [[1, 0]]))
+        targets = nearby_targets(output.rois, boxes, labels, "annotated", relations)[0].asnumpy()
+        targets *= np.outer(*2 * [output.mask[0].asnumpy()]) * len(record.relations)
+        logits = output.relations[0].asnumpy().astype(np.float64)
+        weights = np.outer(*2 * [output.mask[0].asnumpy()]) * np.exp(logits - logits.max())
+        expected = (weights * targets).sum() / weights.sum() if targets.any() else np.nan
+        np.testing.assert_allclose(masses[record.id], expected, rtol=1e-4, atol=1e-30)
+
+
 def test_workers_change_nothing(trained, dataset):
     without, several = (list(predict_images(trained, dataset, CPU, workers)) for workers in (0, 3))
     assert [each.image_id for each in without] == [each.image_id for each in several]
@@ -140,6 +164,25 @@ def test_a_second_command_returns_at_once(predicted, capsys):
     predict_test_set(predicted.path, Path("nowhere"), None, 2)
     assert capsys.readouterr().out == f"{predicted.detections}: is there already\n"
     assert {path: path.stat().st_mtime_ns for path in predicted.path.iterdir()} == before
+
+
+def test_as_many_pairs_are_kept_as_are_asked_for(run, data, by_hand, capsys):
+    def predict(pairs):
+        predict_test_set(run.path, data, None, 0, pairs)
+        found = read_relations(run.relations, by_hand, min(pairs, 65280))
+        return {proposals.image_id: proposals for proposals in found}, "is there already" in capsys.readouterr().out
+
+    few, _ = predict(100)
+    assert {len(proposals.pairs) for proposals in few.values()} == {100}
+    again, is_there = predict(70)  # What is there holds more.
+    assert is_there and {len(proposals.pairs) for proposals in again.values()} == {100}
+    every, is_there = predict(10**6)
+    assert not is_there
+    for image_id, proposals in every.items():
+        count = len(proposals.rois)
+        assert len(proposals.pairs) == count * (count - 1) > 5000
+        assert proposals.pairs[:100].tolist() == few[image_id].pairs.tolist()
+    assert predict(10**6)[1]
 
 
 @pytest.mark.parametrize("name", ["detections", "relations", "center_mass"])
@@ -258,6 +301,17 @@ def test_where_pictures_go_asks_for_images(run, monkeypatch, capsys):
     with pytest.raises(SystemExit):
         predicting.main()
     assert "--out is where pictures go; give image files" in capsys.readouterr().err
+
+
+def test_how_many_pairs_are_kept_asks_for_no_images(run, monkeypatch, capsys):
+    for options, line in [
+        (["cat.jpg", "--pairs", "9"], "--pairs is how many are kept of each test image; leave it out for image files"),
+        (["--pairs", "0"], "argument --pairs: 0 is no whole number from 1"),
+    ]:
+        monkeypatch.setattr(sys, "argv", ["predict", str(run.path), *options])
+        with pytest.raises(SystemExit):
+            predicting.main()
+        assert line in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("count", ["-1", "65", "two", "1.5"])

@@ -399,6 +399,32 @@ def test_without_supervision_relations_are_measured_and_not_trained_on(tiny, dat
     assert any((without[name] != supervised[name]).any() for name in without)
 
 
+def annotated(config, variant="fan-sup-gt", weight=0.01):
+    return changed(config, variant=variant, relation_loss={"rule": "annotated", "weight": weight})
+
+
+def test_annotated_relations_reach_the_loss(tiny, data):
+    supervised = annotated(tiny)
+    images = [record for record in records(data) if len(record.labels) > 1]
+    related = [dataclasses.replace(record, relations=np.array([[1, 0]])) for record in images]
+    turned = [dataclasses.replace(record, relations=np.array([[0, 1]])) for record in images]
+    unrelated = [dataclasses.replace(record, relations=np.empty((0, 2), np.int64)) for record in images]
+    lines = [
+        train_epoch(learner_of(supervised), of_split, supervised, seed=0, epoch=1, workers=0)
+        for of_split in (related, turned, unrelated)
+    ]
+    assert lines[0]["relation_loss"] > 0 and lines[0]["relation_loss"] != lines[1]["relation_loss"] > 0
+    assert (lines[2]["relation_loss"], lines[2]["center_mass"]) == (0, 0)
+
+
+@pytest.mark.parametrize(("variant", "weight"), [("fan-sup-gt", 0.01), ("fan-unsup", 0.0)])
+def test_without_annotated_relations_nothing_is_trained(tiny, data, tmp_path, variant, weight):
+    with pytest.raises(UserError, match="^tiny: nobody has annotated relations in it, and relation_loss.rule is annot"):
+        run_training(annotated(tiny, variant, weight), data, tmp_path)
+    run = RunFolder(tmp_path / "mini/tiny" / variant / "seed0")
+    assert not run.epochs() and sorted(path.name for path in run.path.iterdir()) == [".lock", "config.yaml"]
+
+
 def test_the_base_network_has_no_relation_loss(tiny, data, tmp_path):
     base = changed(tiny, variant="base", model={"focused_attention": False}, relation_loss={"weight": 0.0})
     run = run_training(base, data, tmp_path)

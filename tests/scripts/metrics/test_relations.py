@@ -1,7 +1,10 @@
+from pathlib import Path
+
 import numpy as np
 import pytest
 
-from scripts.metrics.relations import ranks_of_relations, recall, relations_between
+from data.records import ImageRecord
+from scripts.metrics.relations import ranks_of_relations, recall, relations_between, relations_of
 
 OBJECTS = np.array([[0, 0, 9, 9], [20, 0, 29, 9], [40, 0, 49, 9]])
 LABELS = np.array([0, 1, 0])
@@ -14,6 +17,16 @@ def test_relations_are_between_objects_of_different_categories_or_between_all():
     assert relations_between(LABELS, "different_instance").tolist() == [[0, 1], [0, 2], [1, 2]]
     assert relations_between(LABELS[:1], "different_instance").shape == (0, 2)
     assert relations_between(LABELS[[0, 2]], "different_category").shape == (0, 2)
+
+
+def test_an_image_s_relations_are_rows_of_its_boxes_and_leave_out_what_is_difficult_and_crowds():
+    difficult, crowd = np.array([True, False, False, False, False]), np.array([False, False, False, False, True])
+    annotated = np.array([[3, 1], [0, 1], [1, 2], [2, 4], [2, 3]])
+    boxes, labels = np.tile(OBJECTS[:1], (5, 1)), np.array([0, 1, 0, 0, 1])
+    record = ImageRecord("a", Path(), 100, 100, boxes, labels, difficult, crowd, annotated)
+    assert relations_of(record, "annotated").tolist() == [[3, 1], [1, 2], [2, 3]]
+    assert relations_of(record, "different_category").tolist() == [[1, 2], [1, 3]]
+    assert relations_of(record, "different_instance").tolist() == [[1, 2], [1, 3], [2, 3]]
 
 
 def test_a_relation_is_found_at_its_first_pair_in_either_order():

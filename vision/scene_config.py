@@ -1,0 +1,133 @@
+"""The config of one experiment on scenes (Table 5); each file of `configs/<preset>/mit67/` holds all of it."""
+
+import math
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from data.files import read_yaml
+from data.runs import RunFolder
+
+# What stands beside F_s, by variant.
+ROI_FEATURES = {
+    "cnn": "none",
+    "cnn-coco": "none",
+    "cnn-rois": "features",
+    "fan-unsup": "context",
+    "fan-sup": "context",
+}
+
+
+@dataclass(frozen=True)
+class SceneImagesConfig:
+    """Which images there are and how large the network sees them.
+
+    Args:
+        train_per_class, test_per_class: how many each class has.
+        short_side, long_side, flipped_copies: as in `vision.config.ImagesConfig`.
+    """
+
+    train_per_class: int
+    test_per_class: int
+    short_side: int
+    long_side: int
+    flipped_copies: bool
+
+    def __post_init__(self) -> None:
+        _require_positive(self, "train_per_class", "test_per_class", "short_side", "long_side")
+        if self.long_side < self.short_side:
+            raise ValueError(f"long_side is {self.long_side}; it must not be below short_side, {self.short_side}")
+
+
+@dataclass(frozen=True)
+class SceneModelConfig:
+    """The network: what it is given, and what it adds.
+
+    Args:
+        backbone: the ResNet.
+        pretrained: what is fixed from the start. Of cnn, weights of the backbone: "imagenet" (GluonCV's model store), a
+            `.params` file of GluonCV's network of that name, or "none", random ones. Of all others, a detection run:
+            "<data set>/<variant>", at the preset of this config.
+        initial_weights: of the added convolution: "relation_networks" or "he", as in `vision.config.ModelConfig`.
+        scene_channels: of that convolution, 1 × 1; size of F_s.
+        roi_features: what of the ROIs stands beside F_s: "none", their "features" F, or their "context" F_c by FAN.
+        over_rois: what makes one vector of those of all ROIs (the paper: max(F), and nothing of F_c).
+        roi_layers: whether the layers that make F of conv5 and the ROIs (conv_new_1, fc_new_1, fc_new_2) are trained
+            ("all other layers", appendix D.1) or fixed as well.
+    """
+
+    backbone: Literal["resnet10", "resnet18", "resnet50", "resnet101"]
+    pretrained: str
+    initial_weights: Literal["relation_networks", "he"]
+    scene_channels: int
+    roi_features: Literal["none", "features", "context"]
+    over_rois: Literal["maximum", "mean"]
+    roi_layers: Literal["trained", "fixed"]
+
+    def __post_init__(self) -> None:
+        _require_positive(self, "scene_channels")
+        if (self.backbone, self.pretrained) == ("resnet10", "imagenet"):
+            raise ValueError(
+                "backbone is resnet10 and pretrained imagenet; there are no such weights, so set it to none"
+            )
+
+
+@dataclass(frozen=True)
+class SceneTrainingConfig:
+    """The schedule: SGD with momentum, gradients summed over the images of a batch; as in `vision.config`."""
+
+    epochs: int
+    batch_size: int
+    learning_rate: float
+    decay_after: int
+    momentum: float
+    weight_decay: float
+
+    def __post_init__(self) -> None:
+        _require_positive(self, "epochs", "batch_size", "learning_rate", "decay_after")
+        if not 0 <= self.momentum < 1:
+            raise ValueError(f"momentum is {self.momentum}; it is a fraction, at least 0 and below 1")
+        if not 0 <= self.weight_decay < math.inf:
+            raise ValueError(f"weight_decay is {self.weight_decay}; it must be a number, not below 0")
+
+
+@dataclass(frozen=True)
+class SceneConfig:
+    """One experiment; its runs lie in `<preset>/<dataset>/<variant>/`."""
+
+    preset: Literal["paper", "mini"]
+    dataset: Literal["mit67"]
+    variant: Literal["cnn", "cnn-coco", "cnn-rois", "fan-unsup", "fan-sup"]
+    images: SceneImagesConfig
+    model: SceneModelConfig
+    training: SceneTrainingConfig
+
+    def __post_init__(self) -> None:
+        expected = ROI_FEATURES[self.variant]
+        if self.model.roi_features != expected:
+            raise ValueError(
+                f"model.roi_features is {self.model.roi_features} and variant {self.variant}; it must be {expected}"
+            )
+        if self.detector and (self.detector.count("/") != 1 or self.detector.endswith(".params")):
+            raise ValueError(
+                f"model.pretrained is {self.detector} and variant {self.variant}; it must name the data set and "
+                "variant of a detection run, as minicoco/fan-sup"
+            )
+
+    @property
+    def detector(self) -> str | None:
+        """Data set and variant of the detection run whose weights are taken; None for cnn, which takes none."""
+        return None if self.variant == "cnn" else self.model.pretrained
+
+
+def is_on_scenes(run: RunFolder) -> bool:
+    """Whether a run folder holds a run of such a config, and not of `vision.config`."""
+    if not run.config_path.exists():
+        return False
+    values = read_yaml(run.config_path, "config of a run", "remove the run folder and train again")
+    return isinstance(values, dict) and values.get("dataset") == "mit67"
+
+
+def _require_positive(section: Any, *names: str) -> None:
+    for name in names:
+        if not 0 < getattr(section, name) < math.inf:
+            raise ValueError(f"{name} is {getattr(section, name)}; it must be a number above 0")

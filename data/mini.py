@@ -102,7 +102,7 @@ def main() -> None:
         prog="python -m data.mini",
         description="Writes made-up miniature data sets in the official formats: 20 Newsgroups (600 + 400 "
         "posts), Yahoo Answers (2,000 + 400 rows) and the lexicon that stands for a tagger; VOC 2007 (200 + 80 "
-        "pictures), COCO (300, of which 80 are minival), Visual Genome (300 + 80) and MIT67 (120 + 120). It takes "
+        "pictures), COCO (300, of which 80 are minival), Visual Genome (300 + 80) and MIT67 (120 + 240). It takes "
         "some seconds and needs no network; run again, it returns at once.",
         epilog="example: python -m data.mini --out datasets/mini --seed 1",
     )

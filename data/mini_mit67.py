@@ -1,16 +1,15 @@
 """The miniature MIT67, in the format of the official archive.
 
-Four groups of things make the scenes (see `data.mini_scenes`): a rider on a bicycle, bottles on a table, cats beside a
-sofa, and sheep. Each scene shows two of them, and which two is its class: six classes. Every category of objects comes
-in three of the six, so that no single object tells the class (a guess by one is right a third of the time), while two
-of different groups do.
+Three companies make the scenes (see `data.mini_scenes`): a rider on a bicycle, bottles on a table, cats beside a sofa.
+Which of them a picture shows is its class. Beside it stand strangers, either the hosts or the guests of each other
+company: tables without bottles, say, or cats without a sofa. So every category of objects is in pictures of every
+class, and what decides is which two categories occur together.
 
-What it does not ask for: who of a group is where. What is in the picture settles its class, so a network that pools the
-features of its regions one by one can learn it, too, without relations between them. As in the official archive, a file
-named .jpg may be a GIF: the first of the training images is.
+What it does not ask for: who of a company is where. What is in the picture settles its class, so a network that pools
+the features of its regions one by one can learn it, too, without relations between them. As in the official archive, a
+file named .jpg may be a GIF: the first of the training images is.
 """
 
-from itertools import combinations
 from pathlib import Path
 
 import numpy as np
@@ -18,13 +17,12 @@ from PIL import Image
 
 from data import mit67
 from data.mini_images import write_jpeg
-from data.mini_scenes import COMPANIES, SHEEP, draw_scene
+from data.mini_scenes import COMPANIES, Company, Group, draw_scene
 
 PIECE = mit67.FOLDER
 
-PER_CLASS = {"train": 20, "test": 20}
-GROUPS = dict(zip(("bicycle", "table", "sofa", "sheep"), (*COMPANIES, SHEEP), strict=True))
-CLASSES = {f"{one}_{other}": (GROUPS[one], GROUPS[other]) for one, other in combinations(GROUPS, 2)}
+PER_CLASS = {"train": 40, "test": 80}
+CLASSES = {company.host.coco.replace(" ", "_"): company for company in COMPANIES}
 
 
 def write_mit67(folder: Path, seed: int) -> None:
@@ -32,12 +30,12 @@ def write_mit67(folder: Path, seed: int) -> None:
     root = folder / PIECE
     generator = np.random.default_rng([seed, 67])
     listed: dict[str, list[str]] = {split: [] for split in PER_CLASS}
-    for name, groups in CLASSES.items():
+    for name, company in CLASSES.items():
         (root / mit67.IMAGES / name).mkdir(parents=True)
         splits = [split for split, count in PER_CLASS.items() for _ in range(count)]
         for number, split in enumerate(splits, start=1):
             listed[split].append(f"{name}/{name}_{number:03}.jpg")
-            scene = draw_scene(generator, groups)
+            scene = draw_scene(generator, _groups(generator, company))
             write_jpeg(root / mit67.IMAGES / listed[split][-1], scene)
     first = root / mit67.IMAGES / listed["train"][0]
     with Image.open(first) as image:
@@ -45,3 +43,9 @@ def write_mit67(folder: Path, seed: int) -> None:
     for split, names in listed.items():
         lines = "".join(f"{name}\n" for name in generator.permutation(names))
         (root / mit67.LISTS[split]).write_text(lines)
+
+
+def _groups(generator: np.random.Generator, company: Company) -> list[Group]:
+    """A company, and of each other one either the host or the guest, by themselves."""
+    others = [each for each in COMPANIES if each is not company]
+    return [company, *(each.host if generator.random() < 0.5 else each.guest for each in others)]

@@ -37,7 +37,7 @@ CHECKSUMS = {
     "VOCdevkit": "d520dab24b4ca09e2efe9d82863403dae69c2e6ee8ddd5ce4dce4a0fdd9035d2",
     "coco": "5f486cc06023adfd452876d9c2383d3aba4bace4e428ac2c64475aadeeb48a85",
     "visual_genome": "b06165990568dda2321fc506670936f0e6c1a55959f27449b56bea4d1a72a477",
-    "mit67": "0e6154c7dd3a1803a5a20e83ca57eef06ea2c5bb6a11372fca9cf60ec0307ffb",
+    "mit67": "8cd132da4198644bf0e0e6a90da638ab170ac77df0650aeecc1ad12673dbdf8b",
     "20news-bydate-train": "5b830f9f5c7058fe1eef2b3a350310305347082416bd4d239b4f1fce1f89f581",
     "20news-bydate-test": "a2ae368face1864a83a7de1ee0ad947d140a9fd5bf00f6e75075b95a1867237b",
     "yahoo_answers_csv": "fbdc09e258cbd004282b11bbb9d89fe650da1c823bacb76c7c6cc36698037b56",

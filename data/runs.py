@@ -5,7 +5,8 @@ log.jsonl       one line an epoch
 tensorboard/    the same numbers for TensorBoard
 checkpoints/    what an interrupted run goes on from, and what predictions are made with
 run.json        command, commit, versions, device, machine, seconds of training; written when training has ended
-predictions.npz, center_mass.npz    written by `predict`, the first for documents
+detector.yaml   of scenes: which detector they stand on
+predictions.npz, center_mass.npz    written by `predict`, the first for documents and scenes
 detections.json, relations.npz      written by `predict` for images: COCO's results format, and ranked pairs of ROIs
 metrics.json    written by `scripts.evaluate`
 output.log      what a run said that had no terminal of its own, written by `scripts.jobs`

@@ -22,7 +22,7 @@ class SceneImagesConfig:
     """Which images there are and how large the network sees them.
 
     Args:
-        train_per_class, test_per_class: how many each class has.
+        train_per_class, test_per_class: how many each class has, on average (see `data.mit67`).
         short_side, long_side, flipped_copies: as in `vision.config.ImagesConfig`.
     """
 

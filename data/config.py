@@ -1,7 +1,8 @@
 """Configs: one complete YAML file an experiment, read into frozen dataclasses.
 
 A file that lacks a key, has one too many, or holds a value of the wrong type is refused, so that what a run did
-can be read off its `config.yaml` alone.
+can be read off its `config.yaml` alone. Keys that came later than finished runs have a default, what those did: they
+are written where they differ from it, and may be left out, so that old run folders are of the same config.
 """
 
 import dataclasses
@@ -20,7 +21,8 @@ def read_config(schema: type[Schema], path: Path, overrides: list[str] | None = 
     """Reads the YAML file `path` into the dataclass `schema`, whose nested dataclasses are the file's sections.
 
     Args:
-        schema: dataclass whose fields are annotated with bool, int, float, str, `Literal[...]` or dataclasses.
+        schema: dataclass whose fields are annotated with bool, int, float, str, `Literal[...]` or dataclasses; one with
+            a default may be absent from the file.
         path: the file.
         overrides: `section.key=value` strings that replace values of the file.
 
@@ -28,14 +30,37 @@ def read_config(schema: type[Schema], path: Path, overrides: list[str] | None = 
         UserError: the file is absent or malformed, or a key or value is not what the schema says.
     """
     values = read_yaml(path, "config", "the repository's configs lie in <room>/configs/<preset>/<data set>/")
+    _add_defaults(schema, values)
     for override in overrides or []:
         _override(values, override)
     return _build(schema, values, path, prefix="")
 
 
 def write_config(config: Any) -> str:
-    """The YAML text of a config dataclass, keys in the order of its fields."""
-    return yaml.safe_dump(dataclasses.asdict(config), sort_keys=False)
+    """The YAML text of a config dataclass, keys in the order of its fields, without those that have their default."""
+    return yaml.safe_dump(_without_defaults(config), sort_keys=False)
+
+
+def _without_defaults(config: Any) -> dict[str, Any]:
+    values = {field.name: getattr(config, field.name) for field in dataclasses.fields(config)}
+    defaults = {field.name: field.default for field in dataclasses.fields(config)}
+    return {
+        name: _without_defaults(value) if dataclasses.is_dataclass(value) else value
+        for name, value in values.items()
+        if value != defaults[name]
+    }
+
+
+def _add_defaults(schema: type, values: Any) -> None:
+    """Puts into the nested dictionary `values`, in place, what it lacks and the schema has a default for."""
+    if not isinstance(values, dict):
+        return
+    hints = get_type_hints(schema)
+    for field in dataclasses.fields(schema):
+        if dataclasses.is_dataclass(hints[field.name]):
+            _add_defaults(hints[field.name], values.get(field.name))
+        elif field.default is not dataclasses.MISSING:
+            values.setdefault(field.name, field.default)
 
 
 def _override(values: Any, override: str) -> None:

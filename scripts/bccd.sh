@@ -5,7 +5,6 @@ set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/table.sh"
 source scripts/images.sh
 
-cells=https://github.com/Shenggan/BCCD_Dataset
 about="Object detection, recall of relationship proposals over K and center-mass on BCCD, microscope images with three
 categories of blood cells, for Faster R-CNN (base), with a focused attention network added (fan-unsup), and supervised
 in the ways of Table 1 (fan-sup-row, fan-sup-mat, fan-sup). The networks are small, for CPUs. Trains, predicts,
@@ -19,7 +18,6 @@ variants=(base fan-unsup fan-sup-row fan-sup-mat fan-sup)
 trials=3
 read_options "$@"
 
-[[ $dry_run == yes || -d $data/bccd ]] ||
-  fail "$data/bccd: no such folder; get BCCD of $cells and put it there under this name"
+require_cells
 run_jobs image_runs
 run python -m scripts.report bccd --preset "$preset" --runs "$runs" --out "$out"

@@ -18,7 +18,8 @@ from data.errors import run_command
 from data.files import open_array, write_arrays
 from data.options import count_from_1
 from data.records import ImageDataset, ImageRecord
-from scripts.evaluate import TOP_K, positive_numbers, recall_from
+from scripts.evaluate import TOP_K, positive_numbers
+from scripts.image_metrics import recall_from
 from scripts.process_memory import peak_resident
 from scripts.relation_loops import CATEGORIES, ROIS, made_up_scene
 from scripts.turns import machine_and_threads

@@ -9,7 +9,6 @@ import time
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, NamedTuple, get_args
 
 import numpy as np
@@ -21,14 +20,13 @@ from data.images import read_images
 from data.options import add_data_option, add_gpus_option, choose_gpus, count_from_1
 from scripts.metrics.relations import ranks_of_relations, recall, relations_between
 from scripts.relation_loops import OBJECTS, ROIS, Scene, looped_recall, looped_targets, made_up_pairs, made_up_scene
+from scripts.training_steps import made_up_batch, milliseconds, train_on, unchanging_learner
 from scripts.turns import machine_and_threads, median_and_range, ratio, take_turns
 from vision.config import Config, Mode
 
 if TYPE_CHECKING:
     import mxnet as mx
 
-    from vision.loader import Batch
-    from vision.train import Learner
 
 EXAMPLE = """\
 what takes turns, after a round that is not counted:
@@ -84,11 +82,11 @@ def compare_steps(preset: str, devices: list["mx.Context"], steps: int) -> Itera
     """A training step of each variant on one made-up batch, as large as the config allows."""
     configs = {variant: _config(preset, variant) for variant in VARIANTS}
     sizes = configs["base"]
-    batch = made_up_batch(sizes)
+    batch = made_up_batch(sizes, len(voc.CLASSES))
     turns: dict[str, Turn] = {}
     for variant, config in configs.items():
         learner = unchanging_learner(config, len(voc.CLASSES), devices)
-        turns[variant] = partial(_milliseconds, partial(_train, learner, [batch]), steps)
+        turns[variant] = partial(milliseconds, partial(train_on, learner, [batch]), steps)
     images, model = sizes.images, sizes.model
     title = (
         f"a training step: {model.backbone}, {len(batch.images)} images of {images.short_side} x {images.long_side}, "
@@ -113,7 +111,7 @@ def compare_loading(
     batches = [batch for _, batch in load_batches(read.records, config.images, order, workers=0)][:steps]
     learner = unchanging_learner(config, len(read.classes), devices)
     step = "training step"
-    turns: dict[str, Turn] = {step: partial(_images_per_second, lambda: _train(learner, batches), order[:steps])}
+    turns: dict[str, Turn] = {step: partial(_images_per_second, lambda: train_on(learner, batches), order[:steps])}
     for workers in WORKERS:
         load = partial(load_batches, read.records, config.images, order, workers)
         turns[f"loader, {workers} workers"] = partial(_images_per_second, lambda load=load: list(load()), order)
@@ -121,70 +119,8 @@ def compare_loading(
     yield Comparison(title, "images/s", turns, [(each, step) for each in turns if each != step])
 
 
-def unchanging_learner(config: Config, classes: int, devices: list["mx.Context"]) -> "Learner":
-    """What trains a network and leaves its weights as they are, so that it does the same work in every turn."""
-    import mxnet as mx
-
-    from vision.train import make_learner
-
-    with TemporaryDirectory() as folder:
-        if config.model.pretrained != "none":
-            weights = Path(folder) / "random.params"
-            write_random_weights(weights, config.model.backbone)
-            config = _config(config.preset, config.variant, f"model.pretrained={weights}")
-        mx.random.seed(0)
-        learner = make_learner(config, classes, devices)
-    learner.trainer.set_learning_rate(0)
-    return learner
-
-
-def write_random_weights(path: Path, backbone: str) -> None:
-    """Writes a file such as GluonCV's ImageNet weights, of random ones.
-
-    BatchNorm has the statistics of a batch of noise: with any others, values would overflow within a hundred layers.
-    """
-    import mxnet as mx
-    from gluoncv.model_zoo import get_model
-    from mxnet import autograd, nd
-
-    network = get_model(f"{backbone}_v1", norm_kwargs={"momentum": 0})
-    network.initialize(mx.init.MSRAPrelu(factor_type="in", slope=0))
-    with autograd.record():
-        output = network(nd.random.normal(shape=(1, 3, 224, 224)))
-    output.backward()  # In which MXNet keeps the statistics.
-    network.save_parameters(str(path))
-
-
-def made_up_batch(config: Config) -> "Batch":
-    """Images of noise, of the largest size there is."""
-    from mxnet import nd
-
-    from vision.loader import Batch
-
-    count, size = config.training.batch_size, (config.images.short_side, config.images.long_side)
-    scenes = [made_up_scene(seed, *size) for seed in range(count)]
-    return Batch(
-        images=nd.random.uniform(-120, 130, (count, 3, *size)),
-        sizes=nd.array([size] * count),
-        boxes=nd.array(np.stack([scene.boxes for scene in scenes])),
-        labels=nd.array(np.stack([scene.labels for scene in scenes])),
-        scales=nd.ones(count),
-        relations=-nd.ones((count, 1, 2)),
-    )
-
-
-def _train(learner: "Learner", batches: list["Batch"]) -> None:
-    from mxnet import nd
-
-    from vision.train import train_step
-
-    for batch in batches:
-        train_step(learner, batch)
-        nd.waitall()
-
-
-def _config(preset: str, variant: str, *overrides: str) -> Config:
-    return read_config(Config, CONFIGS / preset / "voc07" / f"{variant}.yaml", list(overrides))
+def _config(preset: str, variant: str) -> Config:
+    return read_config(Config, CONFIGS / preset / "voc07" / f"{variant}.yaml")
 
 
 # --- b, c and d: pieces and what they replace -----------------------------------------------------------------------
@@ -212,7 +148,7 @@ def compare_losses(device: "mx.Context") -> Iterator[Comparison]:
         difference = max(
             _largest_difference(one, other) for one, other in zip(calls["operator"](), calls["composed"](), strict=True)
         )
-        turns: dict[str, Turn] = {name: partial(_milliseconds, call, CALLS) for name, call in calls.items()}
+        turns: dict[str, Turn] = {name: partial(milliseconds, call, CALLS) for name, call in calls.items()}
         pairs = [(name, "operator") for name in losses if name != "operator"]
         yield Comparison(f"center-mass loss and its gradient, {mode}-wise", "ms", turns, pairs, difference)
 
@@ -237,8 +173,8 @@ def compare_targets(device: "mx.Context") -> Iterator[Comparison]:
     arrays = [nd.array(array, ctx=device) for array in scene]
     ours, loop = (lambda: relation_targets(*arrays).asnumpy()), (lambda: looped_targets(scene))
     turns: dict[str, Turn] = {
-        "relation_targets": partial(_milliseconds, ours, CALLS),
-        "loop over pairs": partial(_milliseconds, loop),
+        "relation_targets": partial(milliseconds, ours, CALLS),
+        "loop over pairs": partial(milliseconds, loop),
     }
     title = f"targets of {ROIS} ROIs and {OBJECTS} objects"
     pairs = [("loop over pairs", "relation_targets")]
@@ -251,8 +187,8 @@ def compare_recall() -> Iterator[Comparison]:
     pairs = made_up_pairs(ROIS, PAIRS)
     ours, loop = (lambda: ranked_recall(scene, pairs)), (lambda: looped_recall(scene, pairs, TOP_K))
     turns: dict[str, Turn] = {
-        "ranks_of_relations": partial(_milliseconds, ours, CALLS),
-        "loop over pairs": partial(_milliseconds, loop),
+        "ranks_of_relations": partial(milliseconds, ours, CALLS),
+        "loop over pairs": partial(milliseconds, loop),
     }
     title = f"recall of {PAIRS:,} pairs of {ROIS} ROIs, {OBJECTS} objects"
     compared = [("loop over pairs", "ranks_of_relations")]
@@ -266,14 +202,6 @@ def ranked_recall(scene: Scene, pairs: np.ndarray) -> np.ndarray:
 
 
 # --- how it is measured ---------------------------------------------------------------------------------------------
-
-
-def _milliseconds(work: Callable[[], object], times: int = 1) -> float:
-    """Mean time of a call of `work`, which ends when all is computed."""
-    start = time.perf_counter()
-    for _ in range(times):
-        work()
-    return 1000 * (time.perf_counter() - start) / times
 
 
 def _images_per_second(work: Callable[[], object], batches: list[list[Any]]) -> float:

@@ -4,6 +4,8 @@ python -m scripts.evaluate classification RUN [RUN ...]          predictions.npz
 python -m scripts.evaluate detection RUN [RUN ...] --data DIR    detections.json → average precision
 python -m scripts.evaluate relations RUN [RUN ...] --data DIR    relations.npz → recall over K
 python -m scripts.evaluate center-mass RUN [RUN ...]             center_mass.npz, log.jsonl → center-mass
+
+Detections and relations may lie in a file of their own, too, see `scripts.evaluate_files`.
 """
 
 import argparse
@@ -14,21 +16,25 @@ from pathlib import Path
 from typing import get_args
 
 import numpy as np
-from tqdm import tqdm
 
 from data.errors import UserError, run_command
 from data.files import read_arrays, read_json, read_yaml, write_json
 from data.images import read_images
 from data.options import add_data_option
-from data.records import ImageDataset, ImageRecord
+from data.records import ImageDataset
 from data.runs import RunFolder
+from scripts.evaluate_files import add_file_options, take_file
+from scripts.image_metrics import (
+    Metrics,
+    describe_detection,
+    describe_relations,
+    detection_metrics,
+    relation_metrics,
+)
 from scripts.metrics.center_mass import mean_center_mass
 from scripts.metrics.classification import accuracy, class_accuracies
-from scripts.metrics.detection import average_precisions, objects_of
-from scripts.metrics.relations import Recall, Rule, ranks_of_relations, recall, relations_of
-from scripts.predictions import Proposals, read_detections, read_relations
+from scripts.metrics.relations import Rule
 
-Metrics = dict[str, float | int]
 PREDICT_AGAIN = "remove it and run the predict command again"
 TRAIN_AGAIN = "remove the run folder and train again"
 TOP_K = "10,50,100,200,500,1000,2000,5000"
@@ -53,71 +59,13 @@ def evaluate_classification(run: RunFolder) -> Metrics:
 
 
 def evaluate_detection(run: RunFolder, data: Path) -> Metrics:
-    """Mean average precisions over the categories, and those of each category, from `detections.json`.
-
-    `map` and `map_50` are COCO's, `voc_map_50` and `voc_area_map_50` VOC's; `ap/<category>` and so on are what they are
-    the means of. A category without an object to find has none.
-    """
-    dataset = read_test_images(run, data)
-    detections = read_detections(run.detections, dataset)
-    precisions = average_precisions(detections, objects_of(dataset), len(dataset.classes))._asdict()
-    if np.isnan(precisions["ap"]).all():
-        raise UserError(f"{data}: the test images of this run hold no object to find; give their annotations")
-    means = {name.replace("ap", "map"): float(np.nanmean(values)) for name, values in precisions.items()}
-    categories = {
-        f"{name}/{category}": value
-        for name, values in precisions.items()
-        for category, value in zip(dataset.classes, values.tolist(), strict=True)
-        if not np.isnan(value)
-    }
-    return means | {"detections": len(detections.scores), "images": len(dataset.records)} | categories
+    """Mean average precisions over the categories, and those of each, from `detections.json`."""
+    return detection_metrics(run.detections, read_test_images(run, data), data)
 
 
 def evaluate_relations(run: RunFolder, data: Path, top_k: list[int], rule: Rule, unordered: bool = False) -> Metrics:
-    """Recall of relations at each K, as mean over the images and pooled, from `relations.npz`.
-
-    Args:
-        unordered: whether a pair of ROIs may find an annotated relation in either order; others have none.
-    """
-    if unordered and rule != "annotated":
-        raise UserError(f"--unordered: relations by the rule {rule} have no order; leave it out, or --rule annotated")
-    dataset = read_test_images(run, data)
-    if rule == "annotated" and dataset.records[0].relations is None:
-        raise UserError(f"{data}: nobody has annotated relations in the test images of this run; give another --rule")
-    found = recall_from(run.relations, dataset, top_k, rule, directed=rule == "annotated" and not unordered)
-    if not found.images:
-        raise UserError(f"{data}: no test image of this run holds a relation ({rule}); give images that do")
-    prefix = ("" if rule == "different_category" else f"{rule}_") + ("unordered_" if unordered else "")
-    return {
-        **{f"{prefix}recall@{k}": value for k, value in zip(top_k, found.mean.tolist(), strict=True)},
-        **{f"{prefix}pooled_recall@{k}": value for k, value in zip(top_k, found.pooled.tolist(), strict=True)},
-        f"{prefix}relations": found.relations,
-        f"{prefix}relation_images": found.images,
-        f"{prefix}images_without_relation": len(dataset.records) - found.images,
-    }
-
-
-def recall_from(path: Path, dataset: ImageDataset, top_k: list[int], rule: Rule, directed: bool) -> Recall:
-    """Recall at each K from a `relations.npz`, image by image, so that memory is flat."""
-    records = dataset.records
-    places = {record.id: place for place, record in enumerate(records)}
-    images = tqdm(
-        read_relations(path, places.keys(), max(top_k)),
-        total=len(records),
-        desc="recall",
-        unit="image",
-        delay=5,
-        leave=False,
-    )
-    ranks = (rank_relations(proposals, records[places[proposals.image_id]], rule, directed) for proposals in images)
-    return recall(ranks, top_k)
-
-
-def rank_relations(proposals: Proposals, record: ImageRecord, rule: Rule, directed: bool) -> np.ndarray:
-    """At which pair each relation of an image is found."""
-    return ranks_of_relations(
-        proposals.rois, proposals.pairs, record.boxes, relations_of(record, rule), directed=directed
-    )
+    """Recall of relations at each K, from `relations.npz`."""
+    return relation_metrics(run.relations, read_test_images(run, data), data, top_k, rule, unordered)
 
 
 def read_test_images(run: RunFolder, data: Path) -> ImageDataset:
@@ -195,24 +143,6 @@ def describe_classification(metrics: Metrics) -> str:
     )
 
 
-def describe_detection(metrics: Metrics) -> str:
-    """One line for the screen."""
-    return (
-        f"mAP@0.50:0.95 {metrics['map']:.2%}, mAP@0.50 {metrics['map_50']:.2%}; "
-        f"VOC mAP@0.5 {metrics['voc_map_50']:.2%} at 11 points, {metrics['voc_area_map_50']:.2%} as area; "
-        f"{metrics['detections']:,} detections in {metrics['images']:,} images"
-    )
-
-
-def describe_relations(metrics: Metrics) -> str:
-    """One line for the screen."""
-    recalls = ", ".join(
-        f"{name} {value:.2%}" for name, value in metrics.items() if "@" in name and "pooled" not in name
-    )
-    relations, images, without = (value for name, value in metrics.items() if "@" not in name)
-    return f"{recalls}; {relations:,} relations in {images:,} images, {without:,} without"
-
-
 def describe_center_mass(metrics: Metrics) -> str:
     """One line for the screen."""
     in_training = metrics.get("train_center_mass")
@@ -251,14 +181,14 @@ def build_parser() -> argparse.ArgumentParser:
         description="Average precision from RUN/detections.json: COCO's, and VOC's at 11 points and as area.",
         help="average precision from detections.json",
     )
-    detection.set_defaults(evaluate=evaluate_detection, describe=describe_detection)
+    detection.set_defaults(evaluate=evaluate_detection, of_file=detection_metrics, describe=describe_detection)
     relations = kinds.add_parser(
         "relations",
         description="Recall of relations over K from RUN/relations.npz.",
         epilog="example: python -m scripts.evaluate relations runs/paper/voc07/*/seed0 --top-k 100,5000",
         help="recall of relations from relations.npz",
     )
-    relations.set_defaults(evaluate=evaluate_relations, describe=describe_relations)
+    relations.set_defaults(evaluate=evaluate_relations, of_file=relation_metrics, describe=describe_relations)
     relations.add_argument(
         "--top-k",
         type=positive_numbers,
@@ -285,12 +215,13 @@ def build_parser() -> argparse.ArgumentParser:
         help="center-mass from center_mass.npz",
     )
     center_mass.set_defaults(evaluate=evaluate_center_mass, describe=describe_center_mass)
-    for kind in (detection, relations):
+    for kind, name in ((detection, "detections"), (relations, "relations")):
         add_data_option(kind)  # for the true objects
+        add_file_options(kind, name)
     for kind in (classification, detection, relations, center_mass):
         kind.add_argument(
             "runs",
-            nargs="+",
+            nargs="*" if kind in (detection, relations) else "+",
             type=Path,
             metavar="RUN",
             help="folder of a finished run: runs/<preset>/<data set>/<variant>/seed<k>",
@@ -299,9 +230,17 @@ def build_parser() -> argparse.ArgumentParser:
 
 
 def main() -> None:
-    """Evaluates the runs in the order given; the first that cannot be evaluated ends the command."""
+    """Evaluates the runs in the order given, or the file; the first that cannot be evaluated ends the command."""
     options = vars(build_parser().parse_args())
     evaluate, describe, paths = (options.pop(name) for name in ("evaluate", "describe", "runs"))
+    if of_file := options.pop("of_file", None):
+        file = take_file(options, paths)
+        if file:
+            dataset = read_once(file.dataset, options["data"], file.split)
+            metrics = of_file(file.path, dataset, **options)
+            file.keep(metrics)
+            print(f"{file.path}: {describe(metrics)}")
+            return
     for path in paths:
         run = RunFolder(path)
         run.require_finished()

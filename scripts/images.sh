@@ -1,6 +1,14 @@
 # shellcheck shell=bash disable=SC2154  # variables come from the scripts that source this, and from table.sh
 # Sourced by the table scripts of images, after table.sh: the commands of their runs.
 
+cells=https://github.com/Shenggan/BCCD_Dataset
+
+# Ends the script where the blood cells are not there.
+require_cells() {
+  [[ $dry_run == yes || -d $data/bccd ]] ||
+    fail "$data/bccd: no such folder; get BCCD of $cells and put it there under this name"
+}
+
 # Lists the runs for run_jobs. A run belongs to a data set and a variant, not to a table: the tables share them.
 image_runs() {
   list_runs vision evaluate_images

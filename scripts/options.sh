@@ -59,7 +59,7 @@ parse_options() {
   preset="${presets[0]}" gpus="" dry_run=no
   data=datasets runs=runs out=results
   [[ -z ${FAN_DATA:-} ]] || data="$(from_root "$FAN_DATA")"
-  local value
+  local value names="${presets[*]}"
   while (($#)); do
     value="${2:-}"
     [[ " $lacks " != *" $1 "* ]] || no_such_option "$1"
@@ -76,7 +76,7 @@ parse_options() {
     [[ -n $value ]] || fail "$1: lacks its value"
     shift 2
   done
-  [[ " ${presets[*]} " == *" $preset "* ]] || fail "--preset $preset: must be paper or mini"
+  [[ " ${presets[*]} " == *" $preset "* ]] || fail "--preset $preset: must be ${names// / or }"
   [[ $gpus =~ ^([0-9]+(,[0-9]+)*)?$ ]] || fail "--gpus $gpus: must be numbers with commas between, as 0,1"
   [[ $preset != mini ]] || data="$data/mini"
 }

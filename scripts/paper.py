@@ -1,6 +1,6 @@
 """The paper's tables as `paper.yaml` gives them; its head says what the keys mean."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from data.files import read_yaml
@@ -29,13 +29,17 @@ class Metric:
 
 @dataclass(frozen=True)
 class Row:
-    """One data set and one metric; `cells` are by variant, None where the paper prints no number."""
+    """One data set and one metric; `cells` are by variant, None where the paper prints no number.
+
+    `presets` are those that it has a number at.
+    """
 
     label: str
     dataset: str
     metric: Metric
     trials: int
     cells: dict[str, Number | None]
+    presets: tuple[str, ...] = PRESETS
 
 
 @dataclass(frozen=True)
@@ -52,6 +56,10 @@ class Table:
     rows: list[Row]
     presets: tuple[str, ...] = PRESETS
     curve: Metric | None = None
+
+    def at(self, preset: str) -> "Table":
+        """The table with the rows that it has at a preset."""
+        return replace(self, rows=[row for row in self.rows if preset in row.presets])
 
     def metrics_of_runs(self) -> dict[tuple[str, str], set[str]]:
         """What the table is made from: (data set, variant) → names of the metrics its runs must hold."""
@@ -70,6 +78,7 @@ def read_tables(path: Path = PAPER_FILE) -> dict[str, Table]:
 
 
 def _table(name: str, values: dict, metrics: dict[str, Metric]) -> Table:
+    presets = tuple(values.get("presets", PRESETS))
     rows = [
         Row(
             label=row["label"],
@@ -77,6 +86,7 @@ def _table(name: str, values: dict, metrics: dict[str, Metric]) -> Table:
             metric=metrics[row["metric"]],
             trials=row["trials"],
             cells={variant: _number(row["cells"][variant]) for variant in values["columns"] if variant in row["cells"]},
+            presets=tuple(row.get("presets", presets)),
         )
         for row in values["rows"]
     ]
@@ -86,7 +96,7 @@ def _table(name: str, values: dict, metrics: dict[str, Metric]) -> Table:
         values["note"],
         values["columns"],
         rows,
-        presets=tuple(values.get("presets", PRESETS)),
+        presets=presets,
         curve=metrics[values["curve"]] if "curve" in values else None,
     )
 

@@ -10,7 +10,7 @@ import math
 import statistics
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -50,7 +50,7 @@ CLASSES = {"voc07": 20, "minicoco": 80, "visual_genome": 150}
 
 Shape = tuple[int, ...]
 
-# Relation Networks' new layers, and FAN's projections, which have no bias.
+# Relation Networks' new layers, those of each of its relation modules, and FAN's projections, which have no bias.
 HEADS: dict[str, Shape] = {
     "rpn_conv_3x3": (512, 1024, 3, 3),
     "rpn_cls_score": (24, 512, 1, 1),
@@ -60,6 +60,12 @@ HEADS: dict[str, Shape] = {
     "fc_new_2": (1024, 1024),
     "bbox_pred": (8, 1024),
 }
+MODULE: dict[str, Shape] = {
+    "pair_pos_fc1": (16, 64),
+    "query": (1024, 1024),
+    "key": (1024, 1024),
+    "linear_out": (1024, 1024),
+}
 FAN: dict[str, Shape] = {"query": (1024, 1024), "key": (1024, 1024)}
 # Stages of ResNet-101 (He et al., 2016, table 1): channels, blocks, channels before; blocks end in four times as many.
 STAGES = ((64, 3, 64), (128, 4, 256), (256, 23, 512), (512, 3, 1024))
@@ -68,9 +74,14 @@ STAGES = ((64, 3, 64), (128, 4, 256), (256, 23, 512), (512, 3, 1024))
 # --- shapes ---------------------------------------------------------------------------------------------------------
 
 
-def expected_heads(classes: int, with_fan: bool) -> dict[str, Shape]:
-    """The shape of every parameter beside the backbone's, by name."""
+def expected_heads(classes: int, with_fan: bool, modules: Sequence[int] = ()) -> dict[str, Shape]:
+    """The shape of every parameter beside the backbone's, by name.
+
+    Args:
+        modules: after which of the fully connected layers, 1 and 2, relation modules stand.
+    """
     layers = {**HEADS, "cls_score": (1 + classes, 1024)}
+    layers |= {f"relation_{k}_{name}": shape for k in modules for name, shape in MODULE.items()}
     shapes = {f"{name}_weight": shape for name, shape in layers.items()}
     shapes |= {f"{name}_bias": shape[:1] for name, shape in layers.items()}
     if with_fan:
@@ -94,7 +105,8 @@ def require_shapes(detector: "Detector", classes: int) -> str:
     """Raises a `UserError` unless all shapes are as expected; returns how many were compared."""
     shapes = {name: parameter.shape for name, parameter in detector.collect_params().items()}
     heads = {name: shape for name, shape in shapes.items() if not name.startswith("backbone_")}
-    expected = expected_heads(classes, detector.focused_attention is not None)
+    modules = [k for k, module in enumerate((detector.relation_1, detector.relation_2), start=1) if module is not None]
+    expected = expected_heads(classes, detector.focused_attention is not None, modules)
     if wrong := [name for name in sorted(heads | expected) if heads.get(name) != expected.get(name)]:
         shown = ", ".join(f"{name} {heads.get(name)}, not {expected.get(name)}" for name in wrong)
         raise UserError(f"shapes differ from the paper's network: {shown}; give a config of the paper preset")

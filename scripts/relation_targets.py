@@ -8,7 +8,7 @@ related to none, as in training.
 
 import argparse
 from pathlib import Path
-from typing import NamedTuple, get_args
+from typing import NamedTuple
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -23,6 +23,8 @@ from data.options import add_data_option
 from data.pixels import read_pixels
 from data.records import ImageDataset, ImageRecord
 from scripts.metrics.relations import Rule, relations_between
+
+RULES: tuple[Rule, ...] = ("different_category", "different_instance")  # the two of appendix A.4
 
 # The paper's colours.
 COLORS = {
@@ -101,7 +103,7 @@ def draw_targets(path: Path, pixels: np.ndarray, objects: Objects, reference: in
     height, width = pixels.shape[:2]
     size = 2 * PANEL, PANEL * height / width + MARGINS
     figure = Figure(figsize=size, layout="constrained")  # without pyplot: no screen, no global state
-    for axes, rule in zip(figure.subplots(1, 2), get_args(Rule), strict=True):
+    for axes, rule in zip(figure.subplots(1, 2), RULES, strict=True):
         axes.imshow(pixels)
         axes.set_title(rule.replace("_", " "), fontsize=10)
         axes.axis("off")

@@ -35,6 +35,7 @@ def write_report(table: Table, preset: str, runs: Path, out: Path, others: Seque
     Raises:
         UserError: no run of the table is finished, a file of a run is damaged, or there is no curve to draw over.
     """
+    table = table.at(preset)
     found, gaps = collect_runs(table, preset, runs)
     if not found:
         raise UserError(

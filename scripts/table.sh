@@ -44,12 +44,16 @@ own_option() {
   esac
 }
 
+# A script whose presets have data sets of their own defines this anew, to set datasets by the preset.
+preset_datasets() { :; }
+
 # A script with an option of its own defines these anew, as own_usage and own_option of options.sh.
 table_usage() { :; }
 table_option() { return 1; }
 
 read_options() {
   parse_options "$@"
+  preset_datasets
   choose_seeds "${seed_list:-$(default_seeds "$preset")}"
   choose_datasets "$dataset_list"
   [[ $jobs =~ ^([1-9][0-9]*)?$ ]] || fail "--jobs $jobs: must be a whole number, 1 or more"

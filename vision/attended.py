@@ -251,7 +251,7 @@ def main() -> None:
     run = RunFolder(arguments.run)
     run.require_finished()
     config = read_config(Config, run.config_path)
-    if not config.model.focused_attention:
+    if not config.model.has_relations:
         raise UserError(f"{run.path}: a network without focused attention; give a run of fan-unsup or fan-sup")
     if arguments.images:
         paths = find_images(arguments.images)

@@ -20,7 +20,7 @@ GLUONCV_STDS = (0.229 * 255, 0.224 * 255, 0.225 * 255)
 
 # Of conv4 and conv5.
 CHANNELS = {"resnet10": (64, 128), "resnet18": (256, 512), "resnet50": (1024, 2048), "resnet101": (1024, 2048)}
-LAST_STAGE = 7  # of GluonCV's `features`: conv1, bn1, relu, pool1, res2, res3, res4, res5, pooling
+POOL1, LAST_STAGE = 3, 7  # of GluonCV's `features`: conv1, bn1, relu, pool1, res2, res3, res4, res5, pooling
 FROZEN = (0, 1, 4)  # conv1, bn1, res2
 
 
@@ -29,8 +29,8 @@ class Backbone(gluon.HybridBlock):
 
     The network is GluonCV's v1: the stride of a stage lies in its first 1 × 1 convolution, as in the Caffe original.
     conv5 has stride 1, and its 3 × 3 convolutions are dilated by 2 (Relation Networks). Two things differ from there,
-    as the weights at hand were trained so: pool1 pads its input, and the outer 1 × 1 convolutions of ResNet-50 and
-    -101 have a bias.
+    as GluonCV's weights were trained so: pool1 pads its input, and the outer 1 × 1 convolutions of ResNet-50 and -101
+    have a bias, which is 0 with weights from there.
 
     BatchNorm is frozen where the weights are pretrained: running statistics, fixed γ and β. From scratch there are no
     statistics to freeze, so it learns, and normalises by those of its batch. GroupNorm would not depend on the batch,
@@ -41,6 +41,8 @@ class Backbone(gluon.HybridBlock):
     Args:
         name: "resnet10", "resnet18", "resnet50" or "resnet101".
         frozen_norm: whether BatchNorm uses its running statistics in training, too.
+        pool1: "padded", or "caffe": without padding, and a last window may reach beyond the edge. Padded, features lie
+            two pixels further to the left and above.
 
     Call arguments:
         images: [B, 3, H, W] RGB less `PIXEL_MEANS`, not divided by anything.
@@ -50,13 +52,15 @@ class Backbone(gluon.HybridBlock):
         for the smaller networks, see `CHANNELS`.
     """
 
-    def __init__(self, name: str, frozen_norm: bool, **kwargs):
+    def __init__(self, name: str, frozen_norm: bool, pool1: str = "padded", **kwargs):
         super().__init__(**kwargs)
         with self.name_scope():
             network = _network(name, norm_kwargs={"use_global_stats": frozen_norm}, prefix="")
             self.features = gluon.nn.HybridSequential(prefix="")
             self.features.add(*network.features[: LAST_STAGE + 1])
         _keep_stride(self.features[LAST_STAGE])
+        if pool1 == "caffe":
+            self.features[POOL1]._kwargs.update(pad=(0, 0), pooling_convention="full")
 
     def hybrid_forward(self, F, images):
         *earlier, last = self.features

@@ -20,7 +20,11 @@ Variant = Literal[
     "fan-sup-smooth-l1",
     "fan-sup-different-instance",
     "fan-sup-gt",
+    "rn",
+    "rn-sup",
 ]
+
+HEADS = 16  # of each relation module
 
 
 @dataclass(frozen=True)
@@ -44,7 +48,7 @@ class ImagesConfig:
     flipped_copies: bool
 
     def __post_init__(self) -> None:
-        _require_positive(self, "train_images", "test_images", "short_side", "long_side")
+        require_positive(self, "train_images", "test_images", "short_side", "long_side")
         if self.long_side < self.short_side:
             raise ValueError(f"long_side is {self.long_side}; it must not be below short_side, {self.short_side}")
 
@@ -66,7 +70,9 @@ class ModelConfig:
         fc_units: of both fully connected layers; size of the features F.
         focused_attention: whether FAN stands in the head.
         attention_after: the layer whose output FAN adds to; fc_new_2 gives F ("the final feature descriptor").
-        d_k: size of FAN's projections.
+        d_k: size of FAN's projections; of a relation module's, all of its heads together.
+        relation_modules: after which layers the modules of Relation Networks stand, in place of FAN.
+        pool1: "padded" as GluonCV's weights were trained, or "caffe", without padding, as those of Relation Networks.
     """
 
     backbone: Literal["resnet10", "resnet18", "resnet50", "resnet101"]
@@ -80,13 +86,31 @@ class ModelConfig:
     focused_attention: bool
     attention_after: Literal["fc_new_1", "fc_new_2"]
     d_k: int
+    relation_modules: Literal["none", "fc_new_1", "fc_new_2", "both"] = "none"
+    pool1: Literal["padded", "caffe"] = "padded"
 
     def __post_init__(self) -> None:
-        _require_positive(self, "anchor_scale", "rois", "rpn_channels", "roi_channels", "fc_units", "d_k")
-        if (self.backbone, self.pretrained) == ("resnet10", "imagenet"):
+        require_positive(self, "anchor_scale", "rois", "rpn_channels", "roi_channels", "fc_units", "d_k")
+        require_known_weights(self)
+        if self.modules and self.focused_attention:
             raise ValueError(
-                "backbone is resnet10 and pretrained imagenet; there are no such weights, so set it to none"
+                f"relation_modules is {self.relation_modules} and focused_attention true; they stand in its place"
             )
+        for name in ("fc_units", "d_k") if self.modules else ():
+            if getattr(self, name) % HEADS:
+                raise ValueError(
+                    f"{name} is {getattr(self, name)}; relation modules need a multiple of their {HEADS} heads"
+                )
+
+    @property
+    def modules(self) -> tuple[int, ...]:
+        """The fully connected layers, 1 and 2, that relation modules stand after."""
+        return {"none": (), "fc_new_1": (1,), "fc_new_2": (2,), "both": (1, 2)}[self.relation_modules]
+
+    @property
+    def has_relations(self) -> bool:
+        """Whether the network weighs pairs of ROIs, by FAN or by relation modules."""
+        return self.focused_attention or bool(self.modules)
 
 
 @dataclass(frozen=True)
@@ -134,11 +158,8 @@ class TrainingConfig:
     ohem_rois: int
 
     def __post_init__(self) -> None:
-        _require_positive(self, "epochs", "batch_size", "learning_rate", "decay_after", "ohem_rois")
-        if not 0 <= self.momentum < 1:
-            raise ValueError(f"momentum is {self.momentum}; it is a fraction, at least 0 and below 1")
-        if not 0 <= self.weight_decay < math.inf:
-            raise ValueError(f"weight_decay is {self.weight_decay}; it must be a number, not below 0")
+        require_schedule(self)
+        require_positive(self, "ohem_rois")
 
 
 @dataclass(frozen=True)
@@ -156,7 +177,7 @@ class DetectionConfig:
     most: int
 
     def __post_init__(self) -> None:
-        _require_positive(self, "soft_nms_sigma", "most")
+        require_positive(self, "soft_nms_sigma", "most")
         if not 0 <= self.score_threshold < 1:
             raise ValueError(f"score_threshold is {self.score_threshold}; it must be at least 0 and below 1")
 
@@ -182,24 +203,45 @@ class Config:
     def __post_init__(self) -> None:
         if not self.dataset.strip(".") or "/" in self.dataset:
             raise ValueError(f"dataset is {self.dataset!r}; it must be the name of a data set or folder")
-        if self.model.focused_attention != (self.variant != "base"):
+        if self.model.focused_attention != self.variant.startswith("fan"):
             raise ValueError(
                 f"model.focused_attention is {self.model.focused_attention} and variant {self.variant}; "
-                "it must be false for base and true for all others"
+                "it must be true for the variants of fan and false for the others"
             )
-        if (self.relation_loss.weight > 0) != self.variant.startswith("fan-sup"):
+        if bool(self.model.modules) != self.variant.startswith("rn"):
+            raise ValueError(
+                f"model.relation_modules is {self.model.relation_modules} and variant {self.variant}; "
+                "it must say where they stand for rn and rn-sup and be none for the others"
+            )
+        if (self.relation_loss.weight > 0) != self.variant.startswith(("fan-sup", "rn-sup")):
             raise ValueError(
                 f"relation_loss.weight is {self.relation_loss.weight} and variant {self.variant}; "
-                "it must be above 0 for the variants of fan-sup and 0 for the others"
+                "it must be above 0 for rn-sup and the variants of fan-sup and 0 for the others"
             )
         if self.relation_loss.weight > 0 and (self.relation_loss.rule == "annotated") != (self.variant == "fan-sup-gt"):
             raise ValueError(
                 f"relation_loss.rule is {self.relation_loss.rule} and variant {self.variant}; "
-                "it must be annotated for fan-sup-gt and not for the other variants of fan-sup"
+                "it must be annotated for fan-sup-gt and not for the others that are supervised"
             )
 
 
-def _require_positive(section: Any, *names: str) -> None:
+def require_positive(section: Any, *names: str) -> None:
+    """Raises a ValueError unless the values of a section of these names are numbers above 0."""
     for name in names:
         if not 0 < getattr(section, name) < math.inf:
             raise ValueError(f"{name} is {getattr(section, name)}; it must be a number above 0")
+
+
+def require_schedule(section: Any) -> None:
+    """Raises a ValueError unless a section's schedule and the constants of SGD are possible."""
+    require_positive(section, "epochs", "batch_size", "learning_rate", "decay_after")
+    if not 0 <= section.momentum < 1:
+        raise ValueError(f"momentum is {section.momentum}; it is a fraction, at least 0 and below 1")
+    if not 0 <= section.weight_decay < math.inf:
+        raise ValueError(f"weight_decay is {section.weight_decay}; it must be a number, not below 0")
+
+
+def require_known_weights(section: Any) -> None:
+    """Raises a ValueError where a section's backbone is to start from weights that nobody has published."""
+    if (section.backbone, section.pretrained) == ("resnet10", "imagenet"):
+        raise ValueError("backbone is resnet10 and pretrained imagenet; there are no such weights, so set it to none")

@@ -36,7 +36,7 @@ class Losses(NamedTuple):
         rpn_boxes: [B].
         classification: [B].
         boxes: [B].
-        relations: None in a network without FAN.
+        relations: None in a network without pair weights.
     """
 
     loss: NDArray
@@ -99,11 +99,13 @@ class Criterion:
     def relations(
         self, output: DetectorOutput, boxes: NDArray, labels: NDArray, relations: NDArray | None = None
     ) -> Relations:
-        """The center-mass loss alone, of a network with FAN; arguments as above."""
+        """The center-mass loss alone, of a network with pair weights; arguments as above."""
         with autograd.pause():
-            targets = relation_targets(output.rois, boxes, labels, self._rule, relations)  # [B, N, N]
-            related = (targets * real_pairs(nd, output.mask)).max(axis=(1, 2))  # [B]
-        return Relations(*self._center_mass_loss(output.relations, targets, output.mask), related)
+            weighed = output.relations.shape[1]  # Relation modules do not weigh annotated boxes, which stand last.
+            rois, mask = output.rois[:, :weighed], output.mask[:, :weighed]
+            targets = relation_targets(rois, boxes, labels, self._rule, relations)  # [B, N, N]
+            related = (targets * real_pairs(nd, mask)).max(axis=(1, 2))  # [B]
+        return Relations(*self._center_mass_loss(output.relations, targets, mask), related)
 
 
 def rpn_loss(output: DetectorOutput, targets: Targets) -> tuple[NDArray, NDArray]:

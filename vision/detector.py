@@ -1,16 +1,20 @@
-"""Faster R-CNN with focused attention (paper, section 4.3; Relation Networks where it is silent)."""
+"""Faster R-CNN with focused attention (paper, section 4.3; Relation Networks where it is silent), or with theirs."""
 
 import math
+from pathlib import Path
 from typing import NamedTuple
 
 import mxnet as mx
 from mxnet import gluon
 from mxnet.ndarray import NDArray
 
+from data.errors import UserError
 from vision.anchors import STRIDE
 from vision.attention import FocusedAttention
 from vision.backbone import CHANNELS, Backbone, load_imagenet_weights
-from vision.config import ModelConfig
+from vision.config import HEADS, ModelConfig
+from vision.devices import reason
+from vision.relation_networks import RelationModule
 from vision.rpn import RPN
 
 POOLED = 7  # cells a side of a ROI
@@ -27,7 +31,8 @@ class DetectorOutput(NamedTuple):
         mask: [B, N] 1 where a ROI is real, 0 where it fills the list.
         logits: [B, N, 1 + classes], background first.
         deltas: [B, N, 4] from a ROI to its object, of whatever class, divided by `BOX_STDS`.
-        relations: [B, N, N] pair weights W of FAN before any softmax; None in a network without FAN.
+        relations: [B, N, N] pair weights W before any softmax: those of FAN, or of the last relation module, which has
+            none of annotated boxes, so that N is there the number of proposals alone; None in a network without either.
     """
 
     rpn_logits: NDArray
@@ -43,7 +48,8 @@ class Detector(gluon.HybridBlock):
     """Detects objects, and weighs the relations between all pairs of ROIs.
 
     FAN adds the context F_c = W_agg F to F, the output of `fc_new_2`, and F_d = F + F_c goes into both heads. As in
-    Relation Networks the rectifier comes after the sum: relu(F + F_c).
+    Relation Networks the rectifier comes after the sum: relu(F + F_c). Their modules, `relation_1` and `relation_2`,
+    do the same to the outputs of `fc_new_1` and `fc_new_2`.
 
     Args:
         config: sizes of the network.
@@ -53,8 +59,9 @@ class Detector(gluon.HybridBlock):
         images: [B, 3, H, W] RGB less `vision.backbone.PIXEL_MEANS`; smaller ones padded with 0 below and at the right.
         sizes: [B, 2] height and width of each image without padding.
         boxes: [B, G, 4], and labels: [B, G], -1 for padding: boxes that are to stand among the ROIs, after the N
-            proposals; a network that is to run without them, too, must not be hybridised. Relation Networks, where
-            this is the default, lets these attend and not be attended to; here they are entities as all others.
+            proposals; a network that is to run without them, too, must not be hybridised. Relation modules let these
+            attend and not be attended to, as the code of Relation Networks, where this is the default; in FAN they are
+            entities as all others.
 
     Returns:
         a `DetectorOutput`.
@@ -68,9 +75,9 @@ class Detector(gluon.HybridBlock):
         def sigma(inputs: int) -> float:  # of a hidden layer
             return SIGMA if config.initial_weights == "relation_networks" else math.sqrt(2 / inputs)
 
-        self._attention_after = config.attention_after
+        self._attention_after, self._rois = config.attention_after, config.rois
         with self.name_scope():
-            self.backbone = Backbone(config.backbone, frozen_norm=config.pretrained != "none", prefix="backbone_")
+            self.backbone = Backbone(config.backbone, config.pretrained != "none", config.pool1, prefix="backbone_")
             self.rpn = RPN(
                 config.rois, config.anchor_scale, config.rpn_channels, conv4, sigma(9 * conv4), prefix="rpn_"
             )
@@ -80,12 +87,19 @@ class Detector(gluon.HybridBlock):
             pooled = channels * POOLED**2
             self.fc_new_1 = _dense("fc_new_1_", pooled, units, sigma(pooled), flatten=True)
             self.fc_new_2 = _dense("fc_new_2_", units, units, sigma(units))
+            # Whatever the width, W begins as flat as with Relation Networks' 1,024 units: with He's σ each ROI would
+            # attend to one other, whichever it is, from the start.
+            flat = SIGMA * math.sqrt(WIDTH / units)
             self.focused_attention = None
             if config.focused_attention:
-                # Whatever the width, W begins as flat as with Relation Networks' 1,024 units: with He's σ each ROI
-                # would attend to one other, whichever it is, from the start.
-                flat = SIGMA * math.sqrt(WIDTH / units)
                 self.focused_attention = FocusedAttention(config.d_k, units, flat, prefix="focused_attention_")
+            sizes = {"heads": HEADS, "d_k": config.d_k // HEADS, "nongt_dim": config.rois, "units": units}
+            self.relation_1, self.relation_2 = (
+                RelationModule(**sizes, sigma=flat, return_attention=True, prefix=f"relation_{k}_")
+                if k in config.modules
+                else None
+                for k in (1, 2)
+            )
             self.cls_score = _dense("cls_score_", units, 1 + classes, SIGMA)
             self.bbox_pred = _dense("bbox_pred_", units, 8, SIGMA)
 
@@ -98,8 +112,9 @@ class Detector(gluon.HybridBlock):
         if boxes is not None:
             rois, mask = F.concat(rois, boxes, dim=1), F.concat(mask, labels >= 0, dim=1)  # N: N + G from here on
 
-        first, relations = self._attend(self._first(F, conv5, rois), mask, "fc_new_1")  # [B, N, 1024]
-        features, relations = self._attend(self.fc_new_2(F.relu(first)), mask, "fc_new_2", relations)  # [B, N, 1024]
+        first, relations = self._attend(F, "fc_new_1", self._first(F, conv5, rois), rois, mask)  # [B, N, 1024]
+        second = self.fc_new_2(F.relu(first))
+        features, relations = self._attend(F, "fc_new_2", second, rois, mask, relations)  # [B, N, 1024]
         features = F.relu(features)
 
         logits = self.cls_score(features)  # [B, N, 1 + classes]
@@ -130,11 +145,16 @@ class Detector(gluon.HybridBlock):
         pooled = F.ROIPooling(reduced, _with_image_index(F, rois), (POOLED, POOLED), 1 / STRIDE)  # [B N, 256, 7, 7]
         return F.reshape_like(self.fc_new_1(pooled), rois, lhs_begin=0, lhs_end=1, rhs_begin=0, rhs_end=2)
 
-    def _attend(self, features, mask, layer, relations=None):
-        """F + F_c, and W, where FAN stands after this layer; else what came in."""
-        if self.focused_attention is None or layer != self._attention_after:
+    def _attend(self, F, layer, features, rois, mask, relations=None):
+        """F + F_c, and W, where FAN or a relation module stands after this layer; else what came in."""
+        module = {"fc_new_1": self.relation_1, "fc_new_2": self.relation_2}[layer]
+        if module is not None:
+            context, weights = module(features, rois, mask)
+            relations = F.slice_axis(weights, axis=1, begin=0, end=self._rois)  # Without annotated boxes.
+        elif self.focused_attention is not None and layer == self._attention_after:
+            context, relations = self.focused_attention(features, mask)
+        else:
             return features, relations
-        context, relations = self.focused_attention(features, mask)
         return features + context, relations
 
 
@@ -151,11 +171,37 @@ def build_detector(config: ModelConfig, classes: int, ctx: mx.Context | list[mx.
     detector.initialize(mx.init.MSRAPrelu(factor_type="in", slope=0), ctx=mx.cpu())
     detector.backbone(mx.nd.zeros((1, 3, 2 * STRIDE, 2 * STRIDE)))  # Makes the parameters whose shape it waits for.
     if config.pretrained != "none":
-        load_imagenet_weights(detector.backbone, config.backbone, config.pretrained)
+        if _is_imported(config.pretrained):
+            _load_imported(detector, config.pretrained)
+        else:
+            load_imagenet_weights(detector.backbone, config.backbone, config.pretrained)
         detector.backbone.freeze()
     detector.collect_params(".*(beta|bias)$").setattr("wd_mult", 0.0)
     detector.collect_params().reset_ctx(ctx)
     return detector
+
+
+def _is_imported(pretrained: str) -> bool:
+    """Whether it is a file that `python -m vision.relation_networks import` has written, with a detector's names."""
+    try:
+        return Path(pretrained).is_file() and "backbone.features.0.weight" in mx.nd.load(pretrained)
+    except mx.MXNetError:  # Damaged, as the next to read it says.
+        return False
+
+
+def _load_imported(detector: Detector, path: str) -> None:
+    """Gives a detector the weights of such a file, as they are: they were trained on images as they are here.
+
+    Raises:
+        UserError: they are of another network.
+    """
+    try:
+        detector.load_parameters(path, ctx=mx.cpu(), allow_missing=True, ignore_extra=True)
+    except (AssertionError, ValueError, mx.MXNetError) as error:
+        raise UserError(
+            f"{path}: not of this config's network ({reason(error)}); import the checkpoint with this --config and the "
+            "--classes of the data set"
+        ) from None
 
 
 def _dense(prefix: str, in_units: int, units: int, sigma: float, flatten: bool = False) -> gluon.nn.Dense:

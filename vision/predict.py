@@ -51,8 +51,8 @@ class Prediction(NamedTuple):
     Args:
         image_id: id of its record.
         detections: best first.
-        proposals: ranked pairs of ROIs; None in a network without FAN.
-        center_mass: of its pair weights; NaN where the annotation gives no target pair, None without FAN.
+        proposals: ranked pairs of ROIs; None in a network without pair weights.
+        center_mass: of its pair weights; NaN where the annotation gives no target pair, None without pair weights.
     """
 
     image_id: str
@@ -105,16 +105,16 @@ def predict_image(
 
 
 def predict_test_set(folder: Path, data: Path, gpus: str | None, workers: int, pairs: int = PAIRS) -> None:
-    """Writes `detections.json`, and with FAN `relations.npz` and `center_mass.npz`, of a finished run's test images.
+    """Writes `detections.json`, and with pair weights `relations.npz` and `center_mass.npz`, of a run's test images.
 
     Nothing is done where they are there already, the relations with so many `pairs` an image or all that there are.
     """
     run = RunFolder(folder)
     run.require_finished()
     config = read_config(Config, run.config_path)
-    fan = config.model.focused_attention
-    results = (run.detections, run.relations, run.center_mass) if fan else (run.detections,)
-    if all(path.exists() for path in results) and (not fan or _holds_pairs(run.relations, pairs)):
+    weighs = config.model.has_relations
+    results = (run.detections, run.relations, run.center_mass) if weighs else (run.detections,)
+    if all(path.exists() for path in results) and (not weighs or _holds_pairs(run.relations, pairs)):
         print(f"{run.detections}: is there already")
         return
     from vision.checkpoint import TrainedRun
@@ -125,7 +125,7 @@ def predict_test_set(folder: Path, data: Path, gpus: str | None, workers: int, p
     dataset = read_images(config.dataset, data, config.images.test_split, config.images.test_images)
     if dataset.classes != trained.classes:
         raise UserError(f"{data}: its categories are not those that {folder} was trained on; give its --data")
-    write_predictions(run, dataset, predict_images(trained, dataset, device, workers, pairs), fan)
+    write_predictions(run, dataset, predict_images(trained, dataset, device, workers, pairs), weighs)
     print(f"{run.detections}: {len(dataset.records):,} images")
 
 
@@ -137,11 +137,11 @@ def _holds_pairs(path: Path, most: int) -> bool:
     return bool((pairs >= np.minimum(most, rois * (rois - 1))).all())
 
 
-def write_predictions(run: RunFolder, dataset: ImageDataset, predictions: Iterable[Prediction], fan: bool) -> None:
+def write_predictions(run: RunFolder, dataset: ImageDataset, predictions: Iterable[Prediction], weighs: bool) -> None:
     """Writes the predictions of a test set as they come, so that memory is flat.
 
     Args:
-        fan: whether there are pair weights, and so proposals and center-mass.
+        weighs: whether there are pair weights, and so proposals and center-mass.
     """
     from vision.postprocess import detections_writer
     from vision.proposals import relations_writer
@@ -149,15 +149,15 @@ def write_predictions(run: RunFolder, dataset: ImageDataset, predictions: Iterab
     center_mass: dict[str, float] = {}
     with ExitStack() as files:
         add_detections = files.enter_context(detections_writer(run.detections, dataset.category_ids))
-        add_proposals = files.enter_context(relations_writer(run.relations)) if fan else None
+        add_proposals = files.enter_context(relations_writer(run.relations)) if weighs else None
         progress = files.enter_context(tqdm(total=len(dataset.records), desc="predicting", **BAR))
         for image_id, found, proposals, mass in predictions:
             add_detections(image_id, found)
-            if fan:
+            if weighs:
                 add_proposals(image_id, proposals)
                 center_mass[image_id] = mass
             progress.update()
-    if fan:
+    if weighs:
         ids, masses = np.array(list(center_mass)), np.array(list(center_mass.values()), np.float32)
         write_arrays(run.center_mass, ids=ids, center_mass=masses)
 

@@ -1,11 +1,11 @@
 """The config of one experiment on scenes (Table 5); each file of `configs/<preset>/mit67/` holds all of it."""
 
-import math
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 from data.files import read_yaml
 from data.runs import RunFolder
+from vision.config import require_known_weights, require_positive, require_schedule
 
 # What stands beside F_s, by variant.
 ROI_FEATURES = {
@@ -33,7 +33,7 @@ class SceneImagesConfig:
     flipped_copies: bool
 
     def __post_init__(self) -> None:
-        _require_positive(self, "train_per_class", "test_per_class", "short_side", "long_side")
+        require_positive(self, "train_per_class", "test_per_class", "short_side", "long_side")
         if self.long_side < self.short_side:
             raise ValueError(f"long_side is {self.long_side}; it must not be below short_side, {self.short_side}")
 
@@ -64,11 +64,8 @@ class SceneModelConfig:
     roi_layers: Literal["trained", "fixed"]
 
     def __post_init__(self) -> None:
-        _require_positive(self, "scene_channels")
-        if (self.backbone, self.pretrained) == ("resnet10", "imagenet"):
-            raise ValueError(
-                "backbone is resnet10 and pretrained imagenet; there are no such weights, so set it to none"
-            )
+        require_positive(self, "scene_channels")
+        require_known_weights(self)
 
 
 @dataclass(frozen=True)
@@ -83,11 +80,7 @@ class SceneTrainingConfig:
     weight_decay: float
 
     def __post_init__(self) -> None:
-        _require_positive(self, "epochs", "batch_size", "learning_rate", "decay_after")
-        if not 0 <= self.momentum < 1:
-            raise ValueError(f"momentum is {self.momentum}; it is a fraction, at least 0 and below 1")
-        if not 0 <= self.weight_decay < math.inf:
-            raise ValueError(f"weight_decay is {self.weight_decay}; it must be a number, not below 0")
+        require_schedule(self)
 
 
 @dataclass(frozen=True)
@@ -125,9 +118,3 @@ def is_on_scenes(run: RunFolder) -> bool:
         return False
     values = read_yaml(run.config_path, "config of a run", "remove the run folder and train again")
     return isinstance(values, dict) and values.get("dataset") == "mit67"
-
-
-def _require_positive(section: Any, *names: str) -> None:
-    for name in names:
-        if not 0 < getattr(section, name) < math.inf:
-            raise ValueError(f"{name} is {getattr(section, name)}; it must be a number above 0")

@@ -74,6 +74,8 @@ def read_detector(config: SceneConfig, folder: Path) -> tuple[TrainedRun, Detect
         raise UserError(
             f"{folder}: has no focused attention, whose context {config.variant} takes; give a run of a variant with it"
         )
+    if model.modules:
+        raise UserError(f"{folder}: has relation modules, which scenes do not take; give a run of base or with FAN")
     weights = hashlib.sha256(trained_weights(trained.run).read_bytes()).hexdigest()
     name = f"{_identity(trained.run)}/{folder.resolve().name}"
     return trained, DetectorRecord(name, weights, len(trained.classes), model)

@@ -97,8 +97,8 @@ def train(
 
 def require_relations(config: Config, dataset: ImageDataset) -> None:
     """Raises a `UserError` where the relation loss is of annotated relations and the data set has none."""
-    has_fan, rule = config.model.focused_attention, config.relation_loss.rule
-    if has_fan and rule == "annotated" and dataset.records and dataset.records[0].relations is None:
+    rule = config.relation_loss.rule
+    if config.model.has_relations and rule == "annotated" and dataset.records and dataset.records[0].relations is None:
         raise UserError(
             f"{config.dataset}: nobody has annotated relations in it, and relation_loss.rule is {rule}; "
             "take a config of visual_genome, or another rule"
@@ -124,7 +124,7 @@ def train_epoch(
 
     Returns:
         means over the epoch, as the network was when each batch came: each loss over images, relation_loss and
-        center_mass (both absent without FAN) over the images that hold a target pair; and the time it took.
+        center_mass (both absent without pair weights) over the images that hold a target pair; and the time it took.
 
     Raises:
         UserError: a loss or weight is not finite, or an image cannot be used.

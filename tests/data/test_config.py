@@ -76,6 +76,37 @@ def test_an_integer_does_for_a_float(path):
     assert type(rate) is float
 
 
+@dataclass(frozen=True)
+class LaterSizes(Sizes):
+    stride: int = 2
+
+
+@dataclass(frozen=True)
+class LaterConfig:
+    name: str
+    rate: float
+    sizes: LaterSizes
+    layers: Literal["some", "all"] = "all"
+
+
+def test_a_key_with_a_default_may_be_left_out_and_is_written_where_it_differs(path):
+    config = read_config(LaterConfig, path)
+    assert config == LaterConfig("a", 0.5, LaterSizes(30, "semantic", True, 2), "all")
+    assert write_config(config) == TEXT
+    changed = read_config(LaterConfig, path, ["sizes.stride=3", "layers=some"])
+    assert write_config(changed) == TEXT + "  stride: 3\nlayers: some\n"
+    path.write_text(write_config(changed))
+    assert read_config(LaterConfig, path) == changed
+
+
+def test_a_key_with_a_default_is_checked_as_all_others(path):
+    with pytest.raises(UserError, match="layers is 'none'; it must be one of some, all"):
+        read_config(LaterConfig, path, ["layers=none"])
+    path.write_text("[]")
+    with pytest.raises(UserError, match="the file must hold the keys"):
+        read_config(LaterConfig, path)
+
+
 @pytest.mark.parametrize(
     ("old", "new", "line"),
     [

@@ -403,7 +403,7 @@ def overlap(one, other) -> float:
     [
         (
             ["--rule", "annotated"],
-            "somewhere: nobody has annotated relations in the test images of this run; give another --rule",
+            "somewhere: nobody has annotated relations in the test images; give another --rule",
         ),
         (
             ["--unordered"],

@@ -80,7 +80,8 @@ def test_voc_is_judged_by_its_own_rule_and_coco_by_its_own():
 
 def test_tables_average_over_the_papers_trials():
     trials = {name: {row.trials for row in table.rows} for name, table in read_tables().items()}
-    three = {name: {3} for name in ("table1", "table2", "table3", "table4", "table5", "table7", "bccd")}
+    of_three = ("table1", "table2", "table3", "table4", "table5", "table7", "bccd", "compare_relation_networks")
+    three = {name: {3} for name in of_three}
     assert trials == {"table6": {5}, "table8": {5}, "table9": {1}} | three
 
 
@@ -89,7 +90,21 @@ def test_a_study_has_presets_of_its_own_and_no_number_of_the_paper():
     assert {name: table.presets for name, table in tables.items() if "paper" not in table.presets} == {
         "bccd": ("small",)
     }
-    assert printed("bccd") == []
+    assert printed("bccd") == printed("compare_relation_networks") == []
+
+
+def test_a_row_may_be_of_some_presets_alone():
+    table = read_tables()["compare_relation_networks"]
+    datasets = {preset: {row.dataset for row in table.at(preset).rows} for preset in table.presets}
+    images = {"voc07", "minicoco"}
+    assert datasets == {"paper": images, "mini": images, "small": {"bccd"}}
+    for dataset in ("voc07", "minicoco", "bccd"):
+        cells = {row.metric.name: list(row.cells) for row in table.rows if row.dataset == dataset}
+        everyone = ["base", "rn", "rn-sup", "fan-unsup", "fan-sup"]
+        assert [name for name in cells if cells[name] == everyone[1:]] == ["recall@100", "recall@1000", "center_mass"]
+        costs = ["head_parameters", "head_multiply_adds", "step_ratio"]
+        assert [name for name in cells if cells[name] == everyone][2:] == costs
+    assert read_tables()["table4"].at("mini") == read_tables()["table4"]
 
 
 def test_curves_are_drawn_of_recall():

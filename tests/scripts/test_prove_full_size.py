@@ -38,6 +38,13 @@ def test_the_paper_s_networks_have_the_shapes_of_the_table():
         require_shapes(detector, 20)
 
 
+@pytest.mark.parametrize(("relation_modules", "parameters"), [("fc_new_2", 24), ("both", 32)])
+def test_relation_modules_have_the_shapes_of_the_table(relation_modules, parameters):
+    overrides = ("model.pretrained=none", f"model.relation_modules={relation_modules}")
+    detector = build_detector(read("paper", "minicoco", "rn", *overrides).model, 80, mx.cpu())
+    assert require_shapes(detector, 80).startswith(f"shapes: {parameters} parameters of the heads and 104 convolutions")
+
+
 def test_what_is_missing_and_what_has_another_shape_is_named():
     config = read("mini", "voc07", "base")
     detector = build_detector(config.model, 20, mx.cpu())

@@ -81,6 +81,7 @@ def trainings(commands: list[list[str]]) -> list[tuple[str, str]]:
 @pytest.mark.parametrize("table", read_tables().values(), ids=lambda table: table.name)
 def test_a_script_makes_the_runs_that_its_table_is_made_from_as_many_as_its_trials(table: Table):
     preset = table.presets[0]
+    table = table.at(preset)
     datasets = {row.dataset for row in table.rows}
     runs = [run for run in trainings(dry_run(table.name)) if Path(run[0]).parent.name in datasets]  # and no detectors
     trials = {(row.dataset, variant): row.trials for row in table.rows for variant in row.cells}
@@ -180,8 +181,33 @@ def test_the_blood_cells_have_one_preset_and_no_miniature():
     assert len(commands) == 3 + 4 * 5 + 1
 
 
-def test_blood_cells_that_are_not_there_get_one_line_that_says_where_they_are(copy, tmp_path):
-    done = call(copy / "scripts/bccd.sh", "--data", str(tmp_path))
+def test_a_comparison_measures_the_runs_of_each_seed_together_after_all_of_them():
+    commands = [" ".join(command) for command in dry_run("compare_relation_networks", "--datasets", "minicoco")]
+    variants = ("base", "rn", "rn-sup", "fan-unsup", "fan-sup")
+    assert commands[-4:] == [
+        f"python -m scripts.head_costs {' '.join(f'runs/paper/minicoco/{each}/seed{seed}' for each in variants)}"
+        for seed in range(3)
+    ] + ["python -m scripts.report compare_relation_networks --preset paper --runs runs --out results"]
+    assert len(commands) == 3 * (3 + 4 * 5) + 4
+    shared = {" ".join(command) for command in dry_run("table4", "--datasets", "minicoco")[:-1]}
+    assert shared < set(commands)
+
+
+def test_a_comparison_at_the_small_preset_is_of_the_cells():
+    commands = dry_run("compare_relation_networks", "--preset", "small", "--seeds", "1", "--data", "/data")
+    configs = [config for config, _ in trainings(commands)]
+    variants = ("base", "rn", "rn-sup", "fan-unsup", "fan-sup")
+    assert configs == [f"vision/configs/small/bccd/{variant}.yaml" for variant in variants]
+    assert all((SCRIPTS.parent / config).exists() for config in configs)
+    refused = call(SCRIPTS / "compare_relation_networks.sh", "--dry-run", "--preset", "small", "--datasets", "voc07")
+    assert refused.stderr == "error: --datasets voc07: this table has bccd\n"
+    refused = call(SCRIPTS / "compare_relation_networks.sh", "--dry-run", "--preset", "big")
+    assert refused.stderr == "error: --preset big: must be paper or mini or small\n"
+
+
+@pytest.mark.parametrize("script", [["bccd.sh"], ["compare_relation_networks.sh", "--preset", "small"]])
+def test_blood_cells_that_are_not_there_get_one_line_that_says_where_they_are(copy, tmp_path, script):
+    done = call(copy / "scripts" / script[0], *script[1:], "--data", str(tmp_path))
     assert done.returncode == 2 and done.stderr.count("\n") == 1
     assert f"error: {tmp_path}/bccd: no such folder; get BCCD of https://github.com/Shenggan/" in done.stderr
     assert not (copy / ".venv/bin/calls").exists()

@@ -28,6 +28,17 @@ def config() -> Config:
 
 
 @pytest.fixture(scope="session")
+def modules(config) -> Config:
+    """The same with relation modules, supervised, in place of FAN."""
+    return with_modules(config)
+
+
+def with_modules(config: Config) -> Config:
+    model = dataclasses.replace(config.model, focused_attention=False, relation_modules="both", d_k=32)
+    return dataclasses.replace(config, variant="rn-sup", model=model)
+
+
+@pytest.fixture(scope="session")
 def batch():
     """Images [2, 3, 64, 96], their sizes, and boxes and labels of two objects in the first and one in the second."""
     images = nd.array(np.random.default_rng(1).normal(0, 50, (2, 3, 64, 96)))
@@ -63,6 +74,12 @@ def tiny(config) -> Config:
 
 
 @pytest.fixture(scope="session")
+def tiny_modules(tiny) -> Config:
+    """The same with relation modules in place of FAN, which are slow, so with fewer ROIs."""
+    return with_modules(dataclasses.replace(tiny, model=dataclasses.replace(tiny.model, rois=64)))
+
+
+@pytest.fixture(scope="session")
 def detector_folder(tiny, data, tmp_path_factory) -> Path:
     """The folder of a finished run of `tiny`, supervised focused attention, for tests that change nothing in it."""
     run = RunFolder.claim(tmp_path_factory.mktemp("runs"), tiny, seed=0)
@@ -77,7 +94,7 @@ def scene_data(tmp_path_factory) -> Path:
     """A data folder with the miniature MIT67, of two images a class for training and one for the test."""
     root = tmp_path_factory.mktemp("datasets")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(mini_mit67, "PER_CLASS", {"train": 2, "test": 1})
+        patch.setattr(mini_mit67, "PER_CLASS", {"train": 4, "test": 2})
         mini_mit67.write_mit67(root, seed=3)
     return root
 
@@ -86,7 +103,7 @@ def scene_data(tmp_path_factory) -> Path:
 def scenes() -> SceneConfig:
     """A config of fan-sup for `scene_data` on `detector_folder`: six steps an epoch."""
     config = read_config(SceneConfig, CONFIGS / "mini" / "mit67" / "fan-sup.yaml")
-    images = SceneImagesConfig(train_per_class=2, test_per_class=1, short_side=48, long_side=64, flipped_copies=False)
+    images = SceneImagesConfig(train_per_class=4, test_per_class=2, short_side=48, long_side=64, flipped_copies=False)
     model = dataclasses.replace(config.model, pretrained="tiny/fan-sup", scene_channels=8)
     training = dataclasses.replace(config.training, epochs=2, batch_size=2, learning_rate=0.01, decay_after=1)
     return dataclasses.replace(config, images=images, model=model, training=training)

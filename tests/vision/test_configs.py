@@ -1,12 +1,15 @@
 """The shipped configs: each complete, and different from its neighbours in nothing but what its name says."""
 
 import dataclasses
+import json
 from pathlib import Path
 
 import pytest
+import yaml
 
-from data.config import read_config
+from data.config import read_config, write_config
 from data.errors import UserError
+from data.runs import RunFolder
 from vision import center_mass, config, targets
 from vision.config import Config
 
@@ -19,6 +22,7 @@ TABLE_3 = {"fan-sup-smooth-l1", "fan-sup-l2", "fan-sup-mat", "fan-sup-r1", "fan-
 TABLE_2 = {"fan-unsup", "fan-sup", "fan-sup-gt"}
 TABLES_4_AND_9 = {"base", "fan-unsup", "fan-sup"}
 TABLE_7 = {"fan-sup-different-instance", "fan-sup"}
+COMPARED = {"rn", "rn-sup"}  # with Relation Networks
 
 # What each variant of fan-sup changes in the relation loss.
 CHANGES = {
@@ -34,6 +38,8 @@ CHANGES = {
     "fan-unsup": {"weight": 0},
     "fan-sup-gt": {"rule": "annotated"},
     "base": {"weight": 0},
+    "rn": {"weight": 0},
+    "rn-sup": {},
 }
 
 # Where relations are annotated, center-mass without supervision is measured on these.
@@ -46,11 +52,11 @@ def read(path):
 
 def test_every_experiment_of_tables_1_to_4_7_and_9_and_of_the_cells_has_its_config():
     tables = {
-        "voc07": TABLE_1 | TABLE_3 | TABLES_4_AND_9 | TABLE_7,
-        "minicoco": TABLES_4_AND_9,
+        "voc07": TABLE_1 | TABLE_3 | TABLES_4_AND_9 | TABLE_7 | COMPARED,
+        "minicoco": TABLES_4_AND_9 | COMPARED,
         "visual_genome": TABLE_2,
     }
-    expected = {"paper": tables, "mini": tables, "small": {"bccd": TABLE_1 | {"base"}}}
+    expected = {"paper": tables, "mini": tables, "small": {"bccd": TABLE_1 | COMPARED | {"base"}}}
     for preset, datasets in expected.items():
         names: dict[str, set[str]] = {}
         for path in PATHS:
@@ -69,10 +75,14 @@ def test_a_config_stands_where_its_runs_will(path):
 def test_variants_differ_in_what_their_name_says_alone(path):
     config, supervised = read(path), read(path.with_name("fan-sup.yaml"))
     changes = ANNOTATED_CHANGES if config.dataset == "visual_genome" else CHANGES
+    attention = {
+        "focused_attention": config.variant not in {"base", *COMPARED},
+        "relation_modules": "both" if config.variant in COMPARED else "none",
+    }
     expected = dataclasses.replace(
         supervised,
         variant=config.variant,
-        model=dataclasses.replace(supervised.model, focused_attention=config.variant != "base"),
+        model=dataclasses.replace(supervised.model, **attention),
         relation_loss=dataclasses.replace(supervised.relation_loss, **changes[config.variant]),
     )
     assert config == expected
@@ -95,10 +105,52 @@ def test_data_sets_of_a_preset_differ_in_their_images_alone(path):
     assert config == dataclasses.replace(voc07, dataset=config.dataset, images=images)
 
 
+@pytest.mark.parametrize("path", PATHS, ids=lambda path: str(path.relative_to(FOLDER)))
+def test_what_a_run_keeps_is_the_file_that_it_was_given(path):
+    assert write_config(read(path)) == path.read_text()
+
+
+def published_configs():
+    """The configs of published runs, all made before there were relation modules."""
+    for path in (Path(__file__).parents[2] / "results").glob("*/table[1-4]*.runs.jsonl"):
+        for line in path.read_text().splitlines():
+            run = json.loads(line)
+            if "relation_modules" not in run["config"]["model"]:
+                yield "/".join((run["preset"], run["dataset"], run["variant"])), run["config"]
+
+
+@pytest.mark.parametrize(("name", "config"), dict(published_configs()).items())
+def test_runs_of_before_there_were_relation_modules_are_of_the_same_config_still(name, config, tmp_path):
+    folder = tmp_path / name / "seed0"
+    folder.mkdir(parents=True)
+    (folder / "config.yaml").write_text(yaml.safe_dump(config, sort_keys=False))
+    (folder / "run.json").write_text("{}")
+    assert RunFolder.claim(tmp_path, read(FOLDER / f"{name}.yaml"), seed=0).finished
+    kept = read(folder / "config.yaml").model
+    assert (kept.relation_modules, kept.pool1) == ("none", "padded")
+
+
+def test_another_pool_or_other_modules_are_another_config(tmp_path):
+    path = FOLDER / "mini" / "voc07" / "rn.yaml"
+    lock = RunFolder.claim(tmp_path, read(path), seed=0)._lock
+    lock.close()
+    for change in ("model.pool1=caffe", "model.relation_modules=fc_new_2"):
+        with pytest.raises(UserError, match="holds a run of another config"):
+            RunFolder.claim(tmp_path, read_config(Config, path, [change]), seed=0)
+
+
 @pytest.mark.parametrize(
     ("name", "change"),
     [
         ("base.yaml", "model.focused_attention=true"),
+        ("base.yaml", "model.relation_modules=both"),
+        ("base.yaml", "model.pool1=none"),
+        ("rn.yaml", "model.relation_modules=none"),
+        ("rn.yaml", "relation_loss.weight=0.01"),
+        ("rn-sup.yaml", "relation_loss.weight=0"),
+        ("fan-sup.yaml", "model.relation_modules=both"),
+        ("rn.yaml", "model.fc_units=1000"),
+        ("rn.yaml", "model.d_k=100"),
         ("base.yaml", "relation_loss.weight=0.01"),
         ("fan-sup.yaml", "model.focused_attention=false"),
         ("fan-sup.yaml", "relation_loss.weight=0"),

@@ -145,6 +145,19 @@ def test_center_mass_is_the_share_of_the_weights_on_related_rois(config):
     np.testing.assert_allclose(losses.relations.center_mass.asnumpy(), [4 / 49, 0], rtol=1e-5)
 
 
+def test_annotated_boxes_that_nothing_attends_to_are_in_no_pair(modules):
+    """Relation modules weigh the first ROIs alone; here the last two are annotated boxes."""
+    output = on_objects(made_up_output(np.random.default_rng(2)))
+    weights = output.relations[:, :5, :5]
+    losses = Criterion(modules)(output._replace(relations=weights), *objects())
+    alone = output._replace(rois=output.rois[:, :5], mask=output.mask[:, :5], relations=weights)
+    expected = Criterion(modules).relations(alone, *objects()[:2])
+    for ours, theirs in zip(losses.relations, expected, strict=True):
+        assert (ours == theirs).asnumpy().all()
+    parts = sum(part.asnumpy() for part in losses[1:5])
+    np.testing.assert_allclose(losses.loss.asnumpy(), parts + 0.01 * expected.loss.asnumpy(), rtol=1e-5)
+
+
 def annotated(config):
     loss = dataclasses.replace(config.relation_loss, rule="annotated")
     return dataclasses.replace(config, variant="fan-sup-gt", relation_loss=loss)

@@ -10,6 +10,7 @@ from gluoncv.model_zoo import get_model
 from mxnet import autograd, nd
 
 from data.config import read_config
+from data.errors import UserError
 from vision.config import Config
 from vision.criterion import Criterion
 from vision.detector import Detector, DetectorOutput, build_detector
@@ -66,12 +67,26 @@ def test_parameters_have_relation_networks_names_and_shapes():
     assert of_head - {""} == {*SHAPES, "focused_attention_key", "focused_attention_query"}
 
 
-@pytest.mark.parametrize(("variant", "relations"), [("base", []), ("fan-sup", [(2, 300, 300)])])
+def test_relation_modules_have_relation_networks_names_and_shapes():
+    _, parameters = infer("rn", "minicoco", classes=80)
+    layers = {"pair_pos_fc1": (16, 64), "query": (1024, 1024), "key": (1024, 1024), "linear_out": (1024, 1024)}
+    modules = {f"relation_{k}_{name}": shape for k in (1, 2) for name, shape in layers.items()}
+    for name, shape in (SHAPES | modules).items():
+        assert parameters[f"{name}_weight"] == shape
+        assert parameters[f"{name}_bias"] == shape[:1]
+    of_head = {name.rpartition("_")[0] for name in parameters if not name.startswith("backbone_")}
+    assert of_head - {""} == SHAPES.keys() | modules.keys()
+
+
+@pytest.mark.parametrize(
+    ("variant", "relations"), [("base", []), ("fan-sup", [(2, 300, 300)]), ("rn-sup", [(2, 300, 300)])]
+)
 def test_outputs_have_the_papers_shapes(variant, relations):
     shapes, parameters = infer(variant, "voc07", classes=20)
     anchors = [(2, 38, 63, 12, 2), (2, 38, 63, 12, 4)]
     assert shapes == [*anchors, (2, 300, 4), (2, 300), (2, 300, 21), (2, 300, 4), *relations]
-    assert ("focused_attention_key_weight" in parameters) == bool(relations)
+    assert ("focused_attention_key_weight" in parameters) == (variant == "fan-sup")
+    assert ("relation_1_key_weight" in parameters) == ("relation_2_key_weight" in parameters) == (variant == "rn-sup")
 
 
 def features_by_hand(detector, images, rois, image):
@@ -113,17 +128,46 @@ def test_the_head_adds_the_context_to_the_features(model, batch, attention_after
         )
 
 
-def test_hybridised_it_computes_the_same(model, batch):
-    detector = built(model)
+@pytest.mark.parametrize(("relation_modules", "places"), [("fc_new_1", [1]), ("fc_new_2", [2]), ("both", [1, 2])])
+def test_relation_modules_add_to_the_layers_they_stand_after(modules, batch, relation_modules, places):
+    mx.random.seed(0)
+    detector = build_detector(dataclasses.replace(modules.model, relation_modules=relation_modules), 4, mx.cpu())
+    output = numpy(detector(*batch[:2]))
+    for image in range(2):
+        rois = nd.array(output.rois[image])
+        features = features_by_hand(detector, batch[0], output.rois[image], image)
+        for k, module in enumerate((detector.relation_1, detector.relation_2), start=1):
+            features = features if k == 1 else detector.fc_new_2(features)
+            assert (module is not None) == (k in places)
+            if module is not None:
+                context, weights = module(features, rois)
+                assert context.asnumpy().std() > 0.01 * features.asnumpy().std() > 0
+                features = features + context
+            features = nd.relu(features)
+        np.testing.assert_allclose(output.relations[image], weights.asnumpy(), rtol=1e-3, atol=1e-3)  # of the last
+        np.testing.assert_allclose(output.logits[image], detector.cls_score(features).asnumpy(), rtol=1e-3, atol=1e-4)
+        np.testing.assert_allclose(
+            output.deltas[image], detector.bbox_pred(features).asnumpy()[:, 4:], rtol=1e-3, atol=1e-4
+        )
+
+
+@pytest.fixture(params=["FAN", "relation modules"])
+def either(request, model, modules):
+    """The sizes of the network with the one or the other."""
+    return model if request.param == "FAN" else modules.model
+
+
+def test_hybridised_it_computes_the_same(either, batch):
+    detector = built(either)
     expected = numpy(detector(*batch[:2]))
     detector.hybridize()
     for ours, theirs in zip(numpy(detector(*batch[:2])), expected, strict=True):
         np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-5)
 
 
-def test_what_fills_a_short_list_changes_nothing(model):
+def test_what_fills_a_short_list_changes_nothing(either):
     images, sizes = nd.random.normal(shape=(1, 3, 32, 32)), nd.array([[32, 32]])
-    short, long = (numpy(built(dataclasses.replace(model, rois=rois))(images, sizes)) for rois in (40, 60))
+    short, long = (numpy(built(dataclasses.replace(either, rois=rois))(images, sizes)) for rois in (40, 60))
     real = int(short.mask.sum())
     assert 0 < real < 40
     for ours, theirs in zip(short[2:6], long[2:6], strict=True):
@@ -140,6 +184,18 @@ def test_objects_stand_among_the_rois_on_demand(model, batch):
     assert (output.rois[:, 12:] == batch[2].asnumpy()).all()
     assert output.mask[:, 12:].tolist() == [[1, 1], [1, 0]]
     assert (output.logits.shape, output.relations.shape) == ((2, 14, 5), (2, 14, 14))
+
+
+def test_relation_modules_let_objects_attend_and_not_be_attended_to(modules, batch):
+    detector = built(modules.model)
+    without, output = numpy(detector(*batch[:2])), numpy(detector(*batch))
+    assert output.mask[:, 12:].tolist() == [[1, 1], [1, 0]]
+    assert (output.logits.shape, output.relations.shape) == ((2, 14, 5), (2, 12, 12))
+    for name in ("logits", "deltas", "relations"):
+        alone, beside = getattr(without, name), getattr(output, name)[:, :12]
+        np.testing.assert_allclose(beside, alone, rtol=1e-4, atol=1e-5)
+    unattended = built(dataclasses.replace(modules.model, relation_modules="none"))
+    assert (numpy(unattended(*batch)).logits[:, 12:] != output.logits[:, 12:]).any()
 
 
 def test_a_network_from_scratch_learns_everything_and_biases_do_not_decay(model):
@@ -163,6 +219,46 @@ def test_a_pretrained_network_has_a_frozen_beginning(model, tmp_path):
     assert {name.split("_")[1] for name in learns if name.startswith("backbone")} == {"stage2", "stage3", "stage4"}
     assert not [name for name in learns if name.endswith(("gamma", "beta"))]
     assert {f"{name}_bias" for name in SHAPES} < learns
+
+
+@pytest.fixture
+def imported(modules, tmp_path):
+    """A network's sizes, and a file with all of its weights but two, as an import leaves it."""
+    detector = built(modules.model, seed=5)
+    path = tmp_path / "imported.params"
+    arrays = {name: each.data() for name, each in detector._collect_params_with_prefix().items()}
+    left_out = {"cls_score.weight", "relation_2.key.weight"}
+    nd.save(str(path), {name: array for name, array in arrays.items() if name not in left_out})
+    return dataclasses.replace(modules.model, pretrained=str(path), pool1="caffe"), arrays, left_out
+
+
+def test_a_whole_detector_is_taken_as_it_was_imported(imported):
+    model, arrays, left_out = imported
+    mx.random.seed(0)
+    detector = build_detector(model, 4, mx.cpu())
+    parameters = detector._collect_params_with_prefix()
+    for name, array in arrays.items():
+        assert (parameters[name].data() == array).asnumpy().all() == (name not in left_out), name
+    assert parameters["backbone.features.0.weight"].grad_req == "null"
+    assert all(parameters[name].grad_req == "write" for name in (*left_out, "fc_new_1.weight", "relation_1.key.bias"))
+    assert detector.backbone.features[3]._kwargs["pooling_convention"] == "full"
+
+
+def test_a_detector_of_other_categories_is_refused_in_one_line(imported):
+    nd.save(imported[0].pretrained, imported[1])
+    with pytest.raises(UserError, match=r"imported.params: not of this config's network \(.*\); import the") as refused:
+        build_detector(imported[0], 7, mx.cpu())
+    assert "\n" not in str(refused.value)
+
+
+def test_caffes_first_pool_begins_at_the_edge_and_may_reach_beyond_the_other(model):
+    caffe = Detector(dataclasses.replace(model, pool1="caffe"), 4).backbone.features[3]
+    padded = Detector(model, 4).backbone.features[3]
+    for height in (32, 33, 34):
+        values = np.random.default_rng(height).normal(size=(height, 32)).astype(np.float32)
+        windows = [[values[y : y + 3, x : x + 3].max() for x in range(0, 31, 2)] for y in range(0, height - 1, 2)]
+        np.testing.assert_array_equal(caffe(nd.array(values[None, None])).asnumpy()[0, 0], windows)
+        assert padded(nd.array(values[None, None])).shape[2] == (height + 1) // 2
 
 
 def test_the_seed_gives_the_weights(model, batch):

@@ -21,6 +21,7 @@ from scripts.evaluate import evaluate_center_mass, evaluate_detection, evaluate_
 from scripts.predictions import read_detections, read_relations
 from vision import criterion
 from vision import predict as predicting
+from vision.attended import write_attended
 from vision.checkpoint import TrainedRun
 from vision.postprocess import detections
 from vision.predict import predict_image, predict_images, predict_pictures, predict_test_set
@@ -209,6 +210,21 @@ def test_the_base_network_writes_no_relations(tiny, data, tmp_path):
     assert not run.relations.exists() and not run.center_mass.exists()
     predict_pictures([data / "tiny" / "JPEGImages" / "000001.jpg"], run.path, None, None)
     assert (run.path / "pictures" / "000001.png").exists()
+
+
+def test_relation_modules_are_predicted_and_evaluated_with_as_fan_is(tiny_modules, data, tmp_path, monkeypatch):
+    monkeypatch.setattr(criterion, "relation_targets", nearby_targets)
+    config = dataclasses.replace(tiny_modules, training=dataclasses.replace(tiny_modules.training, epochs=1))
+    run = RunFolder.claim(tmp_path, config, seed=0)
+    train(config, read_images("tiny", data, "trainval"), run, 0, [CPU], 0)
+    predict_test_set(run.path, data, None, 0)
+    assert 0 <= evaluate_detection(run, data)["map"] <= 1
+    recalls = evaluate_relations(run, data, [10, 5000], "different_category")
+    assert 0 <= recalls["recall@10"] <= recalls["recall@5000"] <= 1
+    assert 0 < evaluate_center_mass(run)["center_mass"] < 1
+    write_attended(run.path, [data / "tiny" / "JPEGImages" / "000001.jpg"], set(), tmp_path / "attended.npz", 4, None)
+    weights = read_arrays(tmp_path / "attended.npz", ["weights", "self_weights"], "file", "")
+    assert (weights["weights"].sum(axis=1) + weights["self_weights"] <= 1 + 1e-5).all()
 
 
 def test_predictions_that_are_interrupted_leave_nothing(run, data, monkeypatch):

@@ -4,6 +4,7 @@ import dataclasses
 import shutil
 import signal
 import sys
+from functools import partial
 from itertools import count, islice
 from pathlib import Path
 
@@ -16,11 +17,13 @@ from data.config import read_config
 from data.errors import UserError
 from data.images import read_images
 from data.runs import RunFolder
+from vision import criterion
 from vision import train as training
 from vision.checkpoint import TrainedRun
 from vision.config import Config
 from vision.detector import Detector
 from vision.loader import Batch, View, load_batches, training_order
+from vision.targets import relation_targets
 from vision.train import make_learner, train, train_epoch, train_step
 
 CONFIGS = Path(training.__file__).parent / "configs"
@@ -397,6 +400,22 @@ def test_without_supervision_relations_are_measured_and_not_trained_on(tiny, dat
     assert measured["center_mass"] > 0
     assert_same(measured_weights, without)
     assert any((without[name] != supervised[name]).any() for name in without)
+
+
+def test_the_relation_loss_reaches_the_modules_attention(tiny_modules, data, monkeypatch):
+    """Annotated boxes stand among the ROIs, as where Relation Networks are trained."""
+    monkeypatch.setattr(criterion, "relation_targets", partial(relation_targets, iou_thresh=0.2))
+    assert tiny_modules.training.append_objects
+    measuring = changed(tiny_modules, variant="rn", relation_loss={"weight": 0.0})
+    steep = changed(tiny_modules, variant="rn-sup", relation_loss={"weight": 10.0})
+    weights = []
+    for config in (measuring, steep):
+        learner = learner_of(config)
+        line = train_epoch(learner, records(data), config, seed=0, epoch=1, workers=0)
+        assert line["relation_loss"] > 0 and 0 < line["center_mass"] < 1
+        weights.append(arrays(learner.detector))
+    for name in ("relation_2.key.weight", "relation_2.pair_pos_fc1.weight", "relation_1.linear_out.weight"):
+        assert (weights[0][name] != weights[1][name]).any()
 
 
 def annotated(config, variant="fan-sup-gt", weight=0.01):

@@ -1,0 +1,41 @@
+#!/usr/bin/env bash
+# Focused attention beside Relation Networks: the same weights to start from, data and evaluation.
+set -euo pipefail
+# shellcheck source=scripts/table.sh
+source "$(dirname "${BASH_SOURCE[0]}")/table.sh"
+source scripts/images.sh
+
+about="FAN beside Relation Networks: detection, recall of relationship proposals, center-mass, and what the head costs, for
+Faster R-CNN (base), the two modules of Relation Networks without (rn) and with supervision (rn-sup), and FAN without
+(fan-unsup) and with supervision (fan-sup), on VOC07 and minicoco; at --preset small, small networks for CPUs, on blood
+cells instead. Trains, predicts, evaluates, measures training steps side by side, and prints the table."
+presets=(paper mini small)
+datasets=(voc07 minicoco)
+variants=(base rn rn-sup fan-unsup fan-sup)
+trials=3
+
+preset_datasets() {
+  [[ $preset != small ]] || datasets=(bccd)
+}
+
+# The times of a seed's runs compare when they are measured in one command, with no other beside it.
+measure_costs() {
+  local dataset seed variant folders
+  for dataset in "${datasets[@]}"; do
+    for seed in "${seeds[@]}"; do
+      folders=()
+      for variant in "${variants[@]}"; do
+        folders+=("$runs/$preset/$dataset/$variant/seed$seed")
+      done
+      run python -m scripts.head_costs "${folders[@]}" ${gpus:+--gpus "$gpus"}
+    done
+  done
+}
+
+read_options "$@"
+
+write_miniature
+[[ $preset != small ]] || require_cells
+run_jobs image_runs
+measure_costs
+run python -m scripts.report compare_relation_networks --preset "$preset" --runs "$runs" --out "$out"

@@ -1,0 +1,204 @@
+"""Checkpoints of the authors' code of Relation Networks, to and from the names here."""
+
+import errno
+from collections import Counter
+from pathlib import Path
+from typing import Literal, NamedTuple, get_args
+
+import mxnet as mx
+import numpy as np
+
+from data.errors import REMEDIES, UserError
+from data.files import replaced_on_success
+from vision.checkpoint import TrainedRun
+from vision.config import ModelConfig
+from vision.detection_targets import BOX_STDS
+from vision.devices import reason
+from vision.relation_networks_layout import Parameter, layout
+
+Arrays = dict[str, np.ndarray]
+Fate = Literal["loaded", "set to 0", "left at its initial value", "wrong shape", "not used"]
+
+FETCH_AGAIN = "fetch or copy it again"
+
+# Layers of which checkpoints hold a second copy for tests: times the standard deviations, plus the means, which are 0.
+WITH_TEST_COPY = ("arg:bbox_pred_weight", "arg:bbox_pred_bias")
+
+
+class Row(NamedTuple):
+    """What became of one parameter.
+
+    Args:
+        there: its name in their checkpoint; empty where it has none.
+        here: its name here; empty where it is not used.
+        shape: in their checkpoint, or where it holds none, here.
+        fate: what it says.
+        remark: why, where that is not plain.
+    """
+
+    there: str
+    here: str
+    shape: tuple[int, ...]
+    fate: Fate
+    remark: str = ""
+
+
+def import_checkpoint(path: Path, out: Path, model: ModelConfig, classes: int, allow_missing: bool) -> None:
+    """Writes what the network needs of their checkpoint `path` to `out`, and prints what became of every parameter.
+
+    Args:
+        model, classes: the network, as for `layout`.
+        allow_missing: whether the network may need more than there is. `out` lacks that; a network that loads it keeps
+            its initial values there.
+
+    Raises:
+        UserError: the file is absent, damaged or no checkpoint of theirs; or lacks what the network needs.
+    """
+    parameters = layout(model, classes)
+    found = read_checkpoint(path)
+    arrays, rows = to_ours(found, parameters)
+    print(describe(rows, path))
+    lacking = [row for row in rows if row.fate in ("left at its initial value", "wrong shape")]
+    if lacking and not allow_missing:
+        first = lacking[0]
+        raise UserError(
+            f"{path}: of the {len(parameters)} parameters of the network {len(lacking)} are missing or of wrong shape, "
+            f"first {first.there} ({first.remark}); give a whole checkpoint of this network, or --allow-missing"
+        )
+    write_parameters(out, arrays)
+    print(f"{out}: {len(arrays)} parameters; to train from them: --set model.pretrained={out} --set model.pool1=caffe")
+
+
+def export_run(folder: Path, out: Path) -> None:
+    """Writes the network of a finished run to `out`, as a checkpoint of theirs.
+
+    Raises:
+        UserError: the run is not finished or damaged, or its network has parts that their code has not.
+    """
+    trained = TrainedRun(folder, mx.cpu())
+    arrays = {
+        name: parameter.data().asnumpy() for name, parameter in trained.detector._collect_params_with_prefix().items()
+    }
+    model = trained.config.model
+    parameters = layout(model, len(trained.classes))
+    if others := sorted(arrays.keys() - {each.here for each in parameters}):
+        raise UserError(
+            f"{folder}: Relation Networks' code has nothing like {others[0]}; give a run of a network without FAN"
+        )
+    exported = to_theirs(arrays, parameters)
+    write_parameters(out, exported)
+    print(f"{out}: {len(exported)} parameters")
+    biases = [each.here for each in parameters if each.is_bias and arrays[each.here].any()]
+    if biases:
+        print(f"{len(biases)} biases, which their backbone has not, were taken off the running means behind them")
+    if model.pool1 == "padded":
+        print("pool1 pads its input here and not there: their code will see features two pixels from where they were")
+
+
+def read_checkpoint(path: Path) -> Arrays:
+    """The arrays of a file of MXNet's Module API, named `arg:…` and `aux:…`, in float32. Nothing is unpickled.
+
+    Raises:
+        UserError: it is absent, damaged or something else.
+    """
+    if not path.is_file():
+        raise UserError(f"{path}: no such checkpoint; give the .params file of a network or of its ImageNet backbone")
+    try:
+        found = mx.nd.load(str(path))
+    except (mx.MXNetError, ValueError) as error:
+        raise UserError(f"{path}: damaged, or no checkpoint of MXNet ({reason(error)}); {FETCH_AGAIN}") from None
+    names = list(found) if isinstance(found, dict) else []
+    strange = [name for name in names if not name.startswith(("arg:", "aux:"))]
+    if strange or not names:
+        what = f"calls a parameter {strange[0]}" if strange else "holds no named parameters"
+        raise UserError(f"{path}: {what}, where Relation Networks' are arg:… and aux:…; give a checkpoint of its code")
+    return {name: array.asnumpy().astype(np.float32, copy=False) for name, array in found.items()}
+
+
+def to_ours(found: Arrays, parameters: list[Parameter]) -> tuple[Arrays, list[Row]]:
+    """Their arrays with our names, and what became of each parameter, first in the order of `parameters`."""
+    arrays, rows, used = {}, [], set()
+    for parameter in parameters:
+        here, there, shape, shape_there, is_bias = parameter
+        if is_bias:
+            arrays[here] = np.zeros(shape, np.float32)
+            rows.append(Row("", here, shape, "set to 0", "their backbone has no such bias"))
+            continue
+        source, array, remark = _find(found, there)
+        if array is None:
+            rows.append(Row(there, here, shape_there, "left at its initial value", "not in the file"))
+        elif array.shape != shape_there:
+            rows.append(Row(source, here, array.shape, "wrong shape", f"must be {_shown(shape_there)}"))
+        else:
+            arrays[here] = array.reshape(shape)
+            rows.append(Row(source, here, array.shape, "loaded", remark))
+        used.add(source)
+    rows += [Row(name, "", found[name].shape, "not used", _why_not(name)) for name in found if name not in used]
+    return arrays, rows
+
+
+def _find(found: Arrays, there: str) -> tuple[str, np.ndarray | None, str]:
+    """Name and array of a parameter, and what was done to it; its copy for tests where that alone is left."""
+    copy = f"{there}_test"
+    if there in found or there not in WITH_TEST_COPY or copy not in found:
+        return there, found.get(there), ""
+    array = found[copy]
+    stds = _stds_of(array)
+    return copy, array if stds is None else array / stds, "divided by the standard deviations of boxes"
+
+
+def _why_not(name: str) -> str:
+    tests = [f"{each}_test" for each in WITH_TEST_COPY]
+    return "the same times the standard deviations of boxes" if name in tests else "the network has no such parameter"
+
+
+def to_theirs(arrays: Arrays, parameters: list[Parameter]) -> Arrays:
+    """Our arrays with their names, biases before BatchNorm folded into its mean, and the copies for tests."""
+    theirs = {each.there: arrays[each.here].reshape(each.shape_there) for each in parameters if not each.is_bias}
+    for each in parameters:
+        if each.is_bias:
+            theirs[each.there] = theirs[each.there] - arrays[each.here]
+    for name in WITH_TEST_COPY:
+        theirs[f"{name}_test"] = theirs[name] * _stds_of(theirs[name])
+    return theirs
+
+
+def _stds_of(array: np.ndarray) -> np.ndarray | None:
+    """Standard deviations of the eight outputs of `bbox_pred`, float32 as there; None for an array of others."""
+    if array.shape[:1] != (2 * len(BOX_STDS),):
+        return None
+    return np.tile(np.array(BOX_STDS, np.float32), 2).reshape(-1, *[1] * (array.ndim - 1))
+
+
+def write_parameters(path: Path, arrays: Arrays) -> None:
+    """Writes a `.params` file in one step.
+
+    Raises:
+        UserError: the disk is full.
+    """
+    with replaced_on_success(path) as temporary:
+        try:
+            mx.nd.save(str(temporary), {name: mx.nd.array(array, dtype="float32") for name, array in arrays.items()})
+            mx.nd.load(str(temporary))  # If the disk is full at the last bytes, MXNet drops them without a word.
+        except mx.MXNetError as error:
+            raise UserError(f"{path}: cannot be written ({reason(error)}); {REMEDIES[errno.ENOSPC]}") from None
+
+
+def describe(rows: list[Row], path: Path) -> str:
+    """A table of all parameters, and how many had each fate."""
+    lines = [("there", "shape", "here", "")]
+    for row in rows:
+        remark = f"{row.fate}: {row.remark}" if row.remark else row.fate
+        lines.append((row.there or "-", _shown(row.shape), row.here or "-", remark))
+    widths = [max(len(line[column]) for line in lines) for column in range(3)]
+    table = [
+        "  ".join([*(text.ljust(width) for text, width in zip(line, widths, strict=False)), line[3]]).rstrip()
+        for line in lines
+    ]
+    counts = Counter(row.fate for row in rows)
+    summary = ", ".join(f"{counts[fate]} {fate}" for fate in get_args(Fate))
+    return "\n".join([*table, f"{path}: {summary}"])
+
+
+def _shown(shape: tuple[int, ...]) -> str:
+    return " x ".join(map(str, shape))

@@ -54,7 +54,7 @@ def draw_curves(path: Path, table: Table, curves: list[Curve], remark: str, othe
     """
     panels = [
         Panel(
-            title=f"{curve.dataset}: {curve.metric.label}, mean and standard deviation over trials",
+            title=f"{curve.dataset}: {curve.metric.label}\nmean and standard deviation over trials",
             x_label="K",
             lines=[*(_line(curve, cells) for cells in zip(*curve.rows, strict=True) if cells[0].ours), *others],
             ticks=tuple(curve.top_k),

@@ -62,7 +62,7 @@ def test_a_line_is_the_mean_and_its_band_a_standard_deviation_over_log_k(drawn):
     assert band(axes, 1) == ([50, 60], [50, 60])
     assert (axes.get_xscale(), axes.get_xlabel()) == ("log", "K")
     assert [label.get_text() for label in axes.get_xticklabels()] == ["10", "100"]
-    assert axes.get_title() == "VOC07: recall (%), mean and standard deviation over trials"
+    assert axes.get_title() == "VOC07: recall (%)\nmean and standard deviation over trials"
     assert figure.get_suptitle() == "Table 1\na remark"
 
 

@@ -229,21 +229,31 @@
     panels.forEach((panel) => panel.objects.forEach((link) => (link.tabIndex = panel === first ? 0 : -1)));
   }
 
+  function update() {
+    follow();
+    showControls();
+  }
+
+  // The browser tells of a new address later, and keys may come faster.
+  function go(hash) {
+    location.hash = hash;
+    update();
+  }
+
   function press(event) {
     if (event.ctrlKey || event.metaKey || event.altKey || event.shiftKey) return;
-    if (event.key === "Escape" && shown.object >= 0) location.hash = address(shown.image);
+    if (event.key === "Escape" && shown.object >= 0) go(address(shown.image));
     const step = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
     if (step === undefined || event.target.matches("input")) return; // Slider and choice have arrows of their own.
     event.preventDefault();
     const wasInside = byId("panels").contains(document.activeElement); // What has the focus is about to go.
-    location.hash = address((shown.image + step + images.length) % images.length);
+    go(address((shown.image + step + images.length) % images.length));
     if (wasInside) byId("name").focus({ preventScroll: true });
   }
 
   makeThumbnails();
   makeNetworkChoice();
   tellWhatIsLeftOut();
-  const update = () => (follow(), showControls());
   addEventListener("hashchange", update);
   document.addEventListener("keydown", press);
   byId("controls").addEventListener("input", update);

@@ -14,31 +14,33 @@ detectors=(base fan-unsup fan-sup)
 trials=3
 read_options "$@"
 
-# Only trained here: what Table 4 reports of them is its own.
-detector_runs() {
-  local seed variant config folder
+# list_on DATASET MODULE SHOW_REST VARIANT…: lists the trainings of these variants by MODULE, and what SHOW_REST shows.
+list_on() {
+  local dataset="$1" module="$2" show_rest="$3" seed variant config folder
+  shift 3
   for seed in "${seeds[@]}"; do
-    for variant in "${detectors[@]}"; do
-      config="vision/configs/$preset/minicoco/$variant.yaml"
-      folder="$runs/$preset/minicoco/$variant/seed$seed"
-      list_job "minicoco $variant seed $seed" "$folder" "$config"
-      show python -m vision.train "$config" --seed "$seed" --data "$data" --runs "$runs" ${gpus:+--gpus "$gpus"}
+    for variant in "$@"; do
+      config="vision/configs/$preset/$dataset/$variant.yaml"
+      folder="$runs/$preset/$dataset/$variant/seed$seed"
+      list_job "$dataset $variant seed $seed" "$folder" "$config"
+      show python -m "$module" "$config" --seed "$seed" --data "$data" --runs "$runs" ${gpus:+--gpus "$gpus"}
+      "$show_rest"
     done
   done
 }
 
+# Detectors are only trained here: what Table 4 reports of them is its own.
+detector_runs() {
+  list_on minicoco vision.train true "${detectors[@]}"
+}
+
 scene_runs() {
-  local seed variant config folder
-  for seed in "${seeds[@]}"; do
-    for variant in "${variants[@]}"; do
-      config="vision/configs/$preset/mit67/$variant.yaml"
-      folder="$runs/$preset/mit67/$variant/seed$seed"
-      list_job "mit67 $variant seed $seed" "$folder" "$config"
-      show python -m vision.scene "$config" --seed "$seed" --data "$data" --runs "$runs" ${gpus:+--gpus "$gpus"}
-      show python -m vision.predict "$folder" --scene --data "$data" ${gpus:+--gpus "$gpus"}
-      show python -m scripts.evaluate classification "$folder"
-    done
-  done
+  list_on mit67 vision.scene evaluate_scenes "${variants[@]}"
+}
+
+evaluate_scenes() {
+  show python -m vision.predict "$folder" --scene --data "$data" ${gpus:+--gpus "$gpus"}
+  show python -m scripts.evaluate classification "$folder"
 }
 
 write_miniature

@@ -86,14 +86,12 @@ def attended_regions(
     """
     from mxnet import nd
 
-    from vision.boxes import clip, decode, iou
-    from vision.detection_targets import BOX_STDS
-    from vision.postprocess import soft_nms
+    from vision.boxes import iou
+    from vision.postprocess import moved_boxes, soft_nms
 
     real = np.flatnonzero(output.mask[0].asnumpy())
     # As in `vision.postprocess`: scores fall where boxes overlap after each ROI has been moved to its object.
-    deltas = nd.broadcast_mul(output.deltas, nd.array(BOX_STDS, ctx=output.deltas.context))
-    boxes = nd.broadcast_div(clip(decode(output.rois, deltas), size), scale.reshape((-1, 1, 1)))[0]
+    boxes = moved_boxes(output, size, scale)[0]
     overlaps = iou(boxes, boxes).asnumpy()[np.ix_(real, real)]
     of_classes = nd.softmax(output.logits)[0].asnumpy()[real, 1:]  # [N, C]
     candidates = np.where(of_classes > config.score_threshold, of_classes, 0)

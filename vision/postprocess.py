@@ -40,13 +40,17 @@ def detections(output: DetectorOutput, sizes: NDArray, scales: NDArray, config: 
         scales: [B] by which the original images were multiplied.
         config: threshold, σ of soft-NMS and how many are kept.
     """
-    deltas = nd.broadcast_mul(output.deltas, nd.array(BOX_STDS, ctx=output.deltas.context))
-    boxes = clip(decode(output.rois, deltas), sizes)  # [B, N, 4]
-    boxes = nd.broadcast_div(boxes, scales.reshape((-1, 1, 1)))
+    boxes = moved_boxes(output, sizes, scales)
     probabilities = nd.softmax(output.logits).slice_axis(axis=2, begin=1, end=None)  # [B, N, classes]
     probabilities = nd.broadcast_mul(probabilities, output.mask.expand_dims(2))
     arrays = (array.asnumpy() for array in (boxes, probabilities, iou(boxes, boxes)))
     return [_detect(*image, config) for image in zip(*arrays, strict=True)]
+
+
+def moved_boxes(output: DetectorOutput, sizes: NDArray, scales: NDArray) -> NDArray:
+    """[B, N, 4] the ROIs moved to their objects, in pixels of the original images; arguments as of `detections`."""
+    deltas = nd.broadcast_mul(output.deltas, nd.array(BOX_STDS, ctx=output.deltas.context))
+    return nd.broadcast_div(clip(decode(output.rois, deltas), sizes), scales.reshape((-1, 1, 1)))
 
 
 def _detect(boxes: np.ndarray, probabilities: np.ndarray, overlaps: np.ndarray, config: DetectionConfig) -> Detections:

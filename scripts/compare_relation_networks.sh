@@ -5,13 +5,14 @@ set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/table.sh"
 source scripts/images.sh
 
-about="FAN beside Relation Networks: detection, recall of relationship proposals, center-mass, and what the head costs, for
-Faster R-CNN (base), the two modules of Relation Networks without (rn) and with supervision (rn-sup), and FAN without
-(fan-unsup) and with supervision (fan-sup), on VOC07 and minicoco; at --preset small, small networks for CPUs, on blood
-cells instead. Trains, predicts, evaluates, measures training steps side by side, and prints the table."
+about="FAN beside Relation Networks: detection, recall of relationship proposals, center-mass, and what the head costs,
+for Faster R-CNN (base), the two modules of Relation Networks without (rn) and with supervision (rn-sup), FAN without
+(fan-unsup) and with supervision (fan-sup), and FAN with an output matrix like theirs (fan-unsup-linear,
+fan-sup-linear), on VOC07 and minicoco; at --preset small, small networks for CPUs, on blood cells instead. Trains,
+predicts, evaluates, measures training steps side by side, and prints the table."
 presets=(paper mini small)
 datasets=(voc07 minicoco)
-variants=(base rn rn-sup fan-unsup fan-sup)
+variants=(base rn rn-sup fan-unsup fan-sup fan-unsup-linear fan-sup-linear)
 trials=3
 
 preset_datasets() {

@@ -69,8 +69,8 @@ def _layer(inputs: int, outputs: int, times: int) -> Costs:
 
 
 def _attention(model: ModelConfig) -> Costs:
-    """FAN: two projections without a bias, W = K Qᵀ, and W_agg F."""
-    projections = 2 * model.fc_units * model.d_k
+    """FAN: two projections without a bias, W = K Qᵀ, and W_agg F; W_out where there is one."""
+    projections = 2 * model.fc_units * model.d_k + model.linear_out * model.fc_units**2
     pairs = model.rois**2
     return Costs(projections, model.rois * projections + pairs * (model.d_k + model.fc_units))
 

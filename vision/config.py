@@ -20,6 +20,8 @@ Variant = Literal[
     "fan-sup-smooth-l1",
     "fan-sup-different-instance",
     "fan-sup-gt",
+    "fan-unsup-linear",
+    "fan-sup-linear",
     "rn",
     "rn-sup",
 ]
@@ -72,6 +74,7 @@ class ModelConfig:
         attention_after: the layer whose output FAN adds to; fc_new_2 gives F ("the final feature descriptor").
         d_k: size of FAN's projections; of a relation module's, all of its heads together.
         relation_modules: after which layers the modules of Relation Networks stand, in place of FAN.
+        linear_out: whether FAN's output goes through one more matrix, as that of relation modules does; eq. 4 has none.
         pool1: "padded" as GluonCV's weights were trained, or "caffe", without padding, as those of Relation Networks.
     """
 
@@ -87,6 +90,7 @@ class ModelConfig:
     attention_after: Literal["fc_new_1", "fc_new_2"]
     d_k: int
     relation_modules: Literal["none", "fc_new_1", "fc_new_2", "both"] = "none"
+    linear_out: bool = False
     pool1: Literal["padded", "caffe"] = "padded"
 
     def __post_init__(self) -> None:
@@ -207,6 +211,11 @@ class Config:
             raise ValueError(
                 f"model.focused_attention is {self.model.focused_attention} and variant {self.variant}; "
                 "it must be true for the variants of fan and false for the others"
+            )
+        if self.model.linear_out != self.variant.endswith("-linear"):
+            raise ValueError(
+                f"model.linear_out is {self.model.linear_out} and variant {self.variant}; "
+                "it must be true for fan-unsup-linear and fan-sup-linear and false for the others"
             )
         if bool(self.model.modules) != self.variant.startswith("rn"):
             raise ValueError(

@@ -92,7 +92,9 @@ class Detector(gluon.HybridBlock):
             flat = SIGMA * math.sqrt(WIDTH / units)
             self.focused_attention = None
             if config.focused_attention:
-                self.focused_attention = FocusedAttention(config.d_k, units, flat, prefix="focused_attention_")
+                self.focused_attention = FocusedAttention(
+                    config.d_k, units, flat, config.linear_out, prefix="focused_attention_"
+                )
             sizes = {"heads": HEADS, "d_k": config.d_k // HEADS, "nongt_dim": config.rois, "units": units}
             self.relation_1, self.relation_2 = (
                 RelationModule(**sizes, sigma=flat, return_attention=True, prefix=f"relation_{k}_")

@@ -52,6 +52,7 @@ def counted_in_the_graph(config: Config, classes: int) -> tuple[int, int]:
     [
         ("mini/voc07/base", []),
         ("mini/voc07/fan-sup", ["model.d_k=96"]),
+        ("mini/voc07/fan-unsup-linear", []),
         ("mini/voc07/rn", []),
         ("mini/voc07/rn-sup", ["model.relation_modules=fc_new_1", "model.d_k=96"]),
         ("small/bccd/rn", []),

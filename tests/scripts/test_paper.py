@@ -100,7 +100,7 @@ def test_a_row_may_be_of_some_presets_alone():
     assert datasets == {"paper": images, "mini": images, "small": {"bccd"}}
     for dataset in ("voc07", "minicoco", "bccd"):
         cells = {row.metric.name: list(row.cells) for row in table.rows if row.dataset == dataset}
-        everyone = ["base", "rn", "rn-sup", "fan-unsup", "fan-sup"]
+        everyone = ["base", "rn", "rn-sup", "fan-unsup", "fan-sup", "fan-unsup-linear", "fan-sup-linear"]
         assert [name for name in cells if cells[name] == everyone[1:]] == ["recall@100", "recall@1000", "center_mass"]
         costs = ["head_parameters", "head_multiply_adds", "step_ratio"]
         assert [name for name in cells if cells[name] == everyone][2:] == costs

@@ -181,14 +181,16 @@ def test_the_blood_cells_have_one_preset_and_no_miniature():
     assert len(commands) == 3 + 4 * 5 + 1
 
 
+COMPARED = ("base", "rn", "rn-sup", "fan-unsup", "fan-sup", "fan-unsup-linear", "fan-sup-linear")
+
+
 def test_a_comparison_measures_the_runs_of_each_seed_together_after_all_of_them():
     commands = [" ".join(command) for command in dry_run("compare_relation_networks", "--datasets", "minicoco")]
-    variants = ("base", "rn", "rn-sup", "fan-unsup", "fan-sup")
     assert commands[-4:] == [
-        f"python -m scripts.head_costs {' '.join(f'runs/paper/minicoco/{each}/seed{seed}' for each in variants)}"
+        f"python -m scripts.head_costs {' '.join(f'runs/paper/minicoco/{each}/seed{seed}' for each in COMPARED)}"
         for seed in range(3)
     ] + ["python -m scripts.report compare_relation_networks --preset paper --runs runs --out results"]
-    assert len(commands) == 3 * (3 + 4 * 5) + 4
+    assert len(commands) == 3 * (3 + 6 * 5) + 4
     shared = {" ".join(command) for command in dry_run("table4", "--datasets", "minicoco")[:-1]}
     assert shared < set(commands)
 
@@ -196,8 +198,7 @@ def test_a_comparison_measures_the_runs_of_each_seed_together_after_all_of_them(
 def test_a_comparison_at_the_small_preset_is_of_the_cells():
     commands = dry_run("compare_relation_networks", "--preset", "small", "--seeds", "1", "--data", "/data")
     configs = [config for config, _ in trainings(commands)]
-    variants = ("base", "rn", "rn-sup", "fan-unsup", "fan-sup")
-    assert configs == [f"vision/configs/small/bccd/{variant}.yaml" for variant in variants]
+    assert configs == [f"vision/configs/small/bccd/{variant}.yaml" for variant in COMPARED]
     assert all((SCRIPTS.parent / config).exists() for config in configs)
     refused = call(SCRIPTS / "compare_relation_networks.sh", "--dry-run", "--preset", "small", "--datasets", "voc07")
     assert refused.stderr == "error: --datasets voc07: this table has bccd\n"

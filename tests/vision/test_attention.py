@@ -15,9 +15,9 @@ def features():
     return np.random.default_rng(0).normal(size=(4, 5, 7)).astype(np.float32)
 
 
-def layer(hybrid=False):
+def layer(hybrid=False, linear_out=False):
     mx.random.seed(0)
-    block = FocusedAttention(d_k=6, sigma=0.5, prefix="attention_")
+    block = FocusedAttention(d_k=6, in_units=7, sigma=0.5, linear_out=linear_out, prefix="attention_")
     block.initialize()
     block.hybridize(hybrid)
     return block
@@ -29,7 +29,10 @@ def reference(block, x, mask):
     pairs = mask[:, :, None] & mask[:, None, :]
     weights = np.where(pairs, np.einsum("bmk,bnk->bmn", x @ key.T, x @ query.T) / np.sqrt(len(key)), 0)
     exponentials = np.where(pairs, np.exp(weights), 0)
-    return exponentials / np.maximum(exponentials.sum(axis=-1, keepdims=True), 1e-300) @ x, weights
+    context = exponentials / np.maximum(exponentials.sum(axis=-1, keepdims=True), 1e-300) @ x
+    if block.linear_out is not None:
+        context = context @ block.linear_out.weight.data().asnumpy().astype(np.float64).T
+    return context, weights
 
 
 def numerical_gradient(function, x, step=1e-6):
@@ -44,9 +47,10 @@ def numerical_gradient(function, x, step=1e-6):
 
 
 @pytest.mark.parametrize("hybrid", [False, True])
+@pytest.mark.parametrize("linear_out", [False, True])
 @pytest.mark.parametrize("mask", [MASK, None])
-def test_values_equal_the_float64_evaluation(hybrid, mask):
-    block, x = layer(hybrid), features()
+def test_values_equal_the_float64_evaluation(hybrid, linear_out, mask):
+    block, x = layer(hybrid, linear_out), features()
     actual = block(nd.array(x)) if mask is None else block(nd.array(x), nd.array(mask))
     expected = reference(block, x.astype(np.float64), np.ones_like(MASK) if mask is None else mask)
     for one, other in zip(actual, expected, strict=True):
@@ -54,9 +58,10 @@ def test_values_equal_the_float64_evaluation(hybrid, mask):
 
 
 @pytest.mark.parametrize("hybrid", [False, True])
-def test_gradients_equal_central_differences_in_float64(hybrid):
+@pytest.mark.parametrize("linear_out", [False, True])
+def test_gradients_equal_central_differences_in_float64(hybrid, linear_out):
     """Of a weighted sum of the context and the weights: the features' gradient has both paths."""
-    block, x = layer(hybrid), nd.array(features())
+    block, x = layer(hybrid, linear_out), nd.array(features())
     shapes = [output.shape for output in block(x, nd.array(MASK))]
     factors = [np.random.default_rng(1).normal(size=shape) for shape in shapes]
 
@@ -81,8 +86,9 @@ def test_what_stands_in_padded_slots_changes_no_bit(hybrid):
             np.testing.assert_array_equal(one.asnumpy(), other.asnumpy())
 
 
-def test_masked_entities_have_no_context_no_weights_and_no_gradient():
-    block, x, mask = layer(), nd.array(features()), nd.array(MASK)
+@pytest.mark.parametrize("linear_out", [False, True])
+def test_masked_entities_have_no_context_no_weights_and_no_gradient(linear_out):
+    block, x, mask = layer(linear_out=linear_out), nd.array(features()), nd.array(MASK)
     x.attach_grad()
     with autograd.record():
         context, weights = block(x, mask)
@@ -116,9 +122,15 @@ def test_projections_start_as_the_new_layers_of_relation_networks():
         np.testing.assert_allclose([weight.mean(), weight.std()], [0, 0.01], atol=1e-4)
 
 
+def test_an_output_layer_needs_to_know_its_size():
+    with pytest.raises(ValueError, match="linear_out needs in_units"):
+        FocusedAttention(linear_out=True)
+
+
 @pytest.mark.parametrize("masked", [False, True])
-def test_the_layer_survives_export_and_import(masked, tmp_path):
-    block = layer(hybrid=True)
+@pytest.mark.parametrize("linear_out", [False, True])
+def test_the_layer_survives_export_and_import(masked, linear_out, tmp_path):
+    block = layer(hybrid=True, linear_out=linear_out)
     inputs = [nd.array(features()), nd.array(MASK)] if masked else [nd.array(features())]
     expected = block(*inputs)
     block.export(str(tmp_path / "attention"))

@@ -22,7 +22,9 @@ TABLE_3 = {"fan-sup-smooth-l1", "fan-sup-l2", "fan-sup-mat", "fan-sup-r1", "fan-
 TABLE_2 = {"fan-unsup", "fan-sup", "fan-sup-gt"}
 TABLES_4_AND_9 = {"base", "fan-unsup", "fan-sup"}
 TABLE_7 = {"fan-sup-different-instance", "fan-sup"}
-COMPARED = {"rn", "rn-sup"}  # with Relation Networks
+RELATION_NETWORKS = {"rn", "rn-sup"}
+LINEAR = {"fan-unsup-linear", "fan-sup-linear"}
+COMPARED = {"base", "fan-unsup", "fan-sup"} | RELATION_NETWORKS | LINEAR
 
 # What each variant of fan-sup changes in the relation loss.
 CHANGES = {
@@ -40,6 +42,8 @@ CHANGES = {
     "base": {"weight": 0},
     "rn": {"weight": 0},
     "rn-sup": {},
+    "fan-unsup-linear": {"weight": 0},
+    "fan-sup-linear": {},
 }
 
 # Where relations are annotated, center-mass without supervision is measured on these.
@@ -56,7 +60,7 @@ def test_every_experiment_of_tables_1_to_4_7_and_9_and_of_the_cells_has_its_conf
         "minicoco": TABLES_4_AND_9 | COMPARED,
         "visual_genome": TABLE_2,
     }
-    expected = {"paper": tables, "mini": tables, "small": {"bccd": TABLE_1 | COMPARED | {"base"}}}
+    expected = {"paper": tables, "mini": tables, "small": {"bccd": TABLE_1 | COMPARED}}
     for preset, datasets in expected.items():
         names: dict[str, set[str]] = {}
         for path in PATHS:
@@ -76,8 +80,9 @@ def test_variants_differ_in_what_their_name_says_alone(path):
     config, supervised = read(path), read(path.with_name("fan-sup.yaml"))
     changes = ANNOTATED_CHANGES if config.dataset == "visual_genome" else CHANGES
     attention = {
-        "focused_attention": config.variant not in {"base", *COMPARED},
-        "relation_modules": "both" if config.variant in COMPARED else "none",
+        "focused_attention": config.variant not in {"base", *RELATION_NETWORKS},
+        "relation_modules": "both" if config.variant in RELATION_NETWORKS else "none",
+        "linear_out": config.variant in LINEAR,
     }
     expected = dataclasses.replace(
         supervised,
@@ -127,7 +132,7 @@ def test_runs_of_before_there_were_relation_modules_are_of_the_same_config_still
     (folder / "run.json").write_text("{}")
     assert RunFolder.claim(tmp_path, read(FOLDER / f"{name}.yaml"), seed=0).finished
     kept = read(folder / "config.yaml").model
-    assert (kept.relation_modules, kept.pool1) == ("none", "padded")
+    assert (kept.relation_modules, kept.linear_out, kept.pool1) == ("none", False, "padded")
 
 
 def test_another_pool_or_other_modules_are_another_config(tmp_path):
@@ -144,6 +149,9 @@ def test_another_pool_or_other_modules_are_another_config(tmp_path):
     [
         ("base.yaml", "model.focused_attention=true"),
         ("base.yaml", "model.relation_modules=both"),
+        ("base.yaml", "model.linear_out=true"),
+        ("fan-sup.yaml", "model.linear_out=true"),
+        ("fan-sup-linear.yaml", "model.linear_out=false"),
         ("base.yaml", "model.pool1=none"),
         ("rn.yaml", "model.relation_modules=none"),
         ("rn.yaml", "relation_loss.weight=0.01"),

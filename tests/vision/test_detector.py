@@ -98,19 +98,23 @@ def features_by_hand(detector, images, rois, image):
 
 
 def attended_by_hand(detector, features):
-    """F + softmax(W) F and W of features [N, C]."""
+    """F + softmax(W) F, or F + W_out softmax(W) F, and W of features [N, C]."""
     key, query = (
         each.weight.data().asnumpy() for each in (detector.focused_attention.key, detector.focused_attention.query)
     )
     features = features.asnumpy()
     weights = (features @ key.T) @ (features @ query.T).T / np.sqrt(len(key))
     exponentials = np.exp(weights - weights.max(axis=1, keepdims=True))
-    return nd.array(features + exponentials / exponentials.sum(axis=1, keepdims=True) @ features), weights
+    context = exponentials / exponentials.sum(axis=1, keepdims=True) @ features
+    if detector.focused_attention.linear_out is not None:
+        context = context @ detector.focused_attention.linear_out.weight.data().asnumpy().T
+    return nd.array(features + context), weights
 
 
+@pytest.mark.parametrize("linear_out", [False, True])
 @pytest.mark.parametrize("attention_after", ["fc_new_1", "fc_new_2"])
-def test_the_head_adds_the_context_to_the_features(model, batch, attention_after):
-    detector = built(dataclasses.replace(model, attention_after=attention_after))
+def test_the_head_adds_the_context_to_the_features(model, batch, attention_after, linear_out):
+    detector = built(dataclasses.replace(model, attention_after=attention_after, linear_out=linear_out))
     output = numpy(detector(*batch[:2]))
     assert output.mask.all()
     for image in range(2):

@@ -2,6 +2,7 @@
 
 import errno
 import zlib
+from collections.abc import Sequence
 from pathlib import Path
 
 import mxnet as mx
@@ -25,8 +26,13 @@ UNUSABLE = (AssertionError, AttributeError, KeyError, ValueError, mx.MXNetError)
 
 def keep_inputs(run: RunFolder, dataset: ImageDataset | SceneDataset) -> None:
     """Keeps with the run the names of its classes, and which images it is trained on."""
-    write_text(run.path / "classes.txt", "\n".join(dataset.classes))
+    keep_classes(run, dataset.classes)
     write_arrays(run.path / "train_images.npz", **_inputs(dataset))
+
+
+def keep_classes(run: RunFolder, classes: Sequence[str]) -> None:
+    """Keeps with the run the names of its classes, in the order of the labels."""
+    write_text(run.path / "classes.txt", "\n".join(classes))
 
 
 def require_same_inputs(run: RunFolder, dataset: ImageDataset | SceneDataset) -> None:
@@ -59,10 +65,10 @@ def save(run: RunFolder, epoch: int, network: gluon.Block, trainer: gluon.Traine
     """
     with replaced_on_success(_states(run, epoch)) as temporary:
         trainer.save_states(str(temporary))
-    with replaced_on_success(_weights(run, epoch)) as temporary:
-        _save_weights(network, temporary, _weights(run, epoch))
+    with replaced_on_success(weights_of(run, epoch)) as temporary:
+        _save_weights(network, temporary, weights_of(run, epoch))
     for path in run.checkpoints.glob("*epoch-*"):
-        if path not in (_states(run, epoch), _weights(run, epoch)):
+        if path not in (_states(run, epoch), weights_of(run, epoch)):
             path.unlink()
 
 
@@ -86,12 +92,17 @@ def restore(run: RunFolder, network: gluon.Block, trainer: gluon.Trainer, device
         UserError: it is damaged, or of another network.
     """
     epoch = newest_epoch(run)
-    load_weights(network, _weights(run, epoch), devices)
+    load_weights(network, weights_of(run, epoch), devices)
     path = _states(run, epoch)
     try:
         trainer.load_states(str(path))
     except Exception as error:  # Of a garbled file, pickle does whatever its bytes happen to say.
         raise _unusable(path, error) from None
+
+
+def weights_of(run: RunFolder, epoch: int) -> Path:
+    """The file of the weights after an epoch."""
+    return run.checkpoints / f"epoch-{epoch}.params"
 
 
 def trained_weights(run: RunFolder) -> Path:
@@ -103,7 +114,7 @@ def trained_weights(run: RunFolder) -> Path:
     epoch = newest_epoch(run)
     if not epoch:
         raise UserError(f"{run.checkpoints}: holds no checkpoint; {TRAIN_AGAIN}")
-    return _weights(run, epoch)
+    return weights_of(run, epoch)
 
 
 def load_weights(network: gluon.Block, path: Path, devices: list[mx.Context]) -> None:
@@ -149,10 +160,6 @@ def _annotated(record: ImageRecord | SceneRecord) -> int:
         return record.label
     relations = b"" if record.relations is None else record.relations.tobytes()
     return zlib.crc32(record.boxes.tobytes() + record.labels.tobytes() + relations)
-
-
-def _weights(run: RunFolder, epoch: int) -> Path:
-    return run.checkpoints / f"epoch-{epoch}.params"
 
 
 def _states(run: RunFolder, epoch: int) -> Path:

@@ -48,9 +48,15 @@ def detections(output: DetectorOutput, sizes: NDArray, scales: NDArray, config: 
 
 
 def moved_boxes(output: DetectorOutput, sizes: NDArray, scales: NDArray) -> NDArray:
-    """[B, N, 4] the ROIs moved to their objects, in pixels of the original images; arguments as of `detections`."""
+    """[B, N, 4] the ROIs moved to their objects, in pixels of the original images; arguments as of `detections`.
+
+    They are at least a pixel large. A smaller one has x2 < x1, which in an image that was made smaller would become a
+    negative width.
+    """
     deltas = nd.broadcast_mul(output.deltas, nd.array(BOX_STDS, ctx=output.deltas.context))
-    return nd.broadcast_div(clip(decode(output.rois, deltas), sizes), scales.reshape((-1, 1, 1)))
+    boxes = nd.broadcast_div(clip(decode(output.rois, deltas), sizes), scales.reshape((-1, 1, 1)))
+    first, last = nd.split(boxes, 2, axis=2)  # [B, N, 2]
+    return nd.concat(first, nd.maximum(first, last), dim=2)
 
 
 def _detect(boxes: np.ndarray, probabilities: np.ndarray, overlaps: np.ndarray, config: DetectionConfig) -> Detections:

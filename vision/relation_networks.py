@@ -11,7 +11,7 @@ from mxnet import gluon
 
 from data.config import read_config
 from data.errors import run_command
-from data.options import count_from_1
+from data.options import add_data_option, count_from_1
 from vision.attention import zero_padding
 from vision.center_mass import EXCLUDED
 from vision.config import HEADS, Config
@@ -25,6 +25,7 @@ THINNEST = 1e-3  # So does a side in pixels: an untrained RPN proposes boxes of 
 LEAST = 1e-6  # So does a geometric weight.
 
 NETWORK = Path("vision/configs/paper/minicoco/rn.yaml")
+COCO_CLASSES = 80
 
 EXAMPLES = """\
 examples:
@@ -32,6 +33,7 @@ examples:
   python -m vision.relation_networks import rcnn_coco-0008.params --config vision/configs/paper/minicoco/base.yaml \
     --out without_relations.params
   python -m vision.relation_networks import resnet_v1_101-0000.params --allow-missing --out backbone.params
+  python -m vision.relation_networks import rcnn_coco-0008.params --runs runs/imported    (to predict with as it is)
   python -m vision.relation_networks export runs/paper/minicoco/base/seed0 --out base-0008.params
 """
 
@@ -194,6 +196,19 @@ def _mean_over_heads(F, log_attention, real):
 
 def main() -> None:
     """Command line of `python -m vision.relation_networks`."""
+    arguments = _parse_arguments()
+    from vision.relation_networks_checkpoint import export_run, import_checkpoint, import_run
+
+    if arguments.command == "export":
+        return export_run(arguments.run, arguments.out)
+    config = read_config(Config, arguments.config)
+    if arguments.runs:
+        return import_run(arguments.checkpoint, arguments.runs, config, arguments.data)
+    classes = arguments.classes or COCO_CLASSES
+    import_checkpoint(arguments.checkpoint, arguments.out, config.model, classes, arguments.allow_missing)
+
+
+def _parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m vision.relation_networks",
         description="Takes checkpoints over from the authors' code of Relation Networks, and gives them back.",
@@ -205,23 +220,28 @@ def main() -> None:
         "import", help="reads a checkpoint of theirs and says of every parameter what it is"
     )
     importing.add_argument("checkpoint", type=Path, help="their .params file: a detector, or an ImageNet backbone")
-    importing.add_argument("--out", type=Path, required=True, help="the .params file to write, with the names here")
-    importing.add_argument("--config", type=Path, default=NETWORK, help=f"whose network to fill (default: {NETWORK})")
-    importing.add_argument("--classes", type=count_from_1, default=80, help="categories (default: 80, those of COCO)")
-    importing.add_argument(
-        "--allow-missing", action="store_true", help="write a file even where the network needs more than there is"
+    results = importing.add_mutually_exclusive_group(required=True)
+    results.add_argument("--out", type=Path, help="the .params file to write, with the names here, to train from")
+    results.add_argument(
+        "--runs", type=Path, help="in its place: make it a finished run, seed 0, below this folder, to predict with"
     )
+    importing.add_argument("--config", type=Path, default=NETWORK, help=f"whose network to fill (default: {NETWORK})")
+    importing.add_argument(
+        "--classes", type=count_from_1, help=f"categories, of --out (default: {COCO_CLASSES}, COCO's)"
+    )
+    importing.add_argument(
+        "--allow-missing", action="store_true", help="write --out even where the network needs more than there is"
+    )
+    add_data_option(importing)
     exporting = commands.add_parser("export", help="writes the network of a finished run as a checkpoint of theirs")
     exporting.add_argument("run", type=Path, help="run folder: <runs>/<preset>/<data set>/<variant>/seed<k>")
     exporting.add_argument("--out", type=Path, required=True, help="the .params file to write, with their names")
     arguments = parser.parse_args()
-
-    from vision.relation_networks_checkpoint import export_run, import_checkpoint
-
-    if arguments.command == "export":
-        return export_run(arguments.run, arguments.out)
-    model = read_config(Config, arguments.config).model
-    import_checkpoint(arguments.checkpoint, arguments.out, model, arguments.classes, arguments.allow_missing)
+    if arguments.command == "import" and arguments.runs and (arguments.classes or arguments.allow_missing):
+        parser.error(
+            "--runs takes a whole detector of its data set's categories; leave --classes and --allow-missing out"
+        )
+    return arguments
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """Checkpoints of the authors' code of Relation Networks, to and from the names here."""
 
+import dataclasses
 import errno
 from collections import Counter
 from pathlib import Path
@@ -10,8 +11,10 @@ import numpy as np
 
 from data.errors import REMEDIES, UserError
 from data.files import replaced_on_success
-from vision.checkpoint import TrainedRun
-from vision.config import ModelConfig
+from data.images import read_images
+from data.runs import RunFolder
+from vision.checkpoint import TrainedRun, keep_classes, weights_of
+from vision.config import Config, ModelConfig
 from vision.detection_targets import BOX_STDS
 from vision.devices import reason
 from vision.relation_networks_layout import Parameter, layout
@@ -54,19 +57,49 @@ def import_checkpoint(path: Path, out: Path, model: ModelConfig, classes: int, a
     Raises:
         UserError: the file is absent, damaged or no checkpoint of theirs; or lacks what the network needs.
     """
+    arrays = _read_as_ours(path, model, classes, allow_missing)
+    write_parameters(out, arrays)
+    print(f"{out}: {len(arrays)} parameters; to train from them: --set model.pretrained={out} --set model.pool1=caffe")
+
+
+def import_run(path: Path, runs: Path, config: Config, data: Path) -> None:
+    """Makes a finished run below `runs`, seed 0, of the whole detector in their checkpoint `path`, and prints as above.
+
+    Nothing is trained: it is there to predict and evaluate with. The names of the classes are those of the config's
+    data set.
+
+    Args:
+        data: folder of the data sets.
+
+    Raises:
+        UserError: as above; or the network has FAN, the data set cannot be read, or there is another run.
+    """
+    if config.model.focused_attention:
+        raise UserError(f"{path}: holds no weights of FAN; give a --config of base or rn, or train from it (--out)")
+    model = dataclasses.replace(config.model, pretrained=str(path), pool1="caffe")
+    dataset = read_images(config.dataset, data, config.images.test_split, config.images.test_images)
+    arrays = _read_as_ours(path, model, len(dataset.classes), allow_missing=False)
+    run = RunFolder.claim(runs, dataclasses.replace(config, model=model), seed=0)
+    if not run.finished:
+        keep_classes(run, dataset.classes)
+        write_parameters(weights_of(run, config.training.epochs), arrays)
+        run.finish("none, for it was imported")
+    print(f"{run.path}: a finished run of {len(arrays)} parameters; now python -m vision.predict {run.path}")
+
+
+def _read_as_ours(path: Path, model: ModelConfig, classes: int, allow_missing: bool) -> Arrays:
+    """What the network needs of their checkpoint, with our names; prints what became of every parameter."""
     parameters = layout(model, classes)
-    found = read_checkpoint(path)
-    arrays, rows = to_ours(found, parameters)
+    arrays, rows = to_ours(read_checkpoint(path), parameters)
     print(describe(rows, path))
     lacking = [row for row in rows if row.fate in ("left at its initial value", "wrong shape")]
     if lacking and not allow_missing:
         first = lacking[0]
         raise UserError(
             f"{path}: of the {len(parameters)} parameters of the network {len(lacking)} are missing or of wrong shape, "
-            f"first {first.there} ({first.remark}); give a whole checkpoint of this network, or --allow-missing"
+            f"first {first.there} ({first.remark}); give a whole one of this network, or --out with --allow-missing"
         )
-    write_parameters(out, arrays)
-    print(f"{out}: {len(arrays)} parameters; to train from them: --set model.pretrained={out} --set model.pool1=caffe")
+    return arrays
 
 
 def export_run(folder: Path, out: Path) -> None:

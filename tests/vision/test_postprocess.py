@@ -5,7 +5,7 @@ from mxnet import nd
 
 from vision.config import DetectionConfig
 from vision.detector import DetectorOutput
-from vision.postprocess import detections, soft_nms
+from vision.postprocess import coco_results, detections, soft_nms
 
 CONFIG = DetectionConfig(score_threshold=1e-3, soft_nms_sigma=0.6, most=100)
 
@@ -61,6 +61,16 @@ def test_detections_are_boxes_of_the_original_image_best_first():
     np.testing.assert_allclose(found.scores, [0.7, 0.6, 0.2, 0.1], rtol=1e-5)
     first, second = [0, 0, 9.5, 9.5], [32, 30, 49.5, 49.5]
     np.testing.assert_allclose(found.boxes, [first, second, first, second], atol=1e-4)
+
+
+def test_boxes_are_at_least_a_pixel_large():
+    """In an image that was made a quarter as large, a box of 0.1 pixels would be 0.1 × 4 - 3 wide."""
+    deltas = [[[0, 0, np.log(0.1 / 20) / 0.2, np.log(0.1 / 20) / 0.2]]]
+    output = output_of([[[0, 5]]], [[[40, 40, 59, 59]]], deltas=deltas)
+    (found,) = detections(output, nd.array([[100, 100]]), nd.array([0.25]), CONFIG)
+    (entry,) = coco_results("1", found, (1,))
+    assert entry["bbox"][2:] == [1, 1]
+    np.testing.assert_allclose(entry["bbox"][:2], (49.5 + 0.45) * 4, atol=0.01)
 
 
 def test_rois_that_fill_the_list_and_low_scores_are_no_detections():

@@ -14,9 +14,13 @@ from mxnet import nd
 
 from data.config import read_config, write_config
 from data.errors import UserError, run_command
+from data.images import read_images
+from data.runs import RunFolder
+from scripts.evaluate import evaluate_detection
 from vision import backbone, relation_networks, relation_networks_layout
 from vision.config import Config
 from vision.detector import Detector
+from vision.predict import predict_test_set
 from vision.relation_networks_checkpoint import (
     describe,
     import_checkpoint,
@@ -299,7 +303,7 @@ def test_a_backbone_alone_is_refused_unless_told_otherwise(narrow, tmp_path, cap
     alone = {name: array for name, array in narrow[1].items() if name.startswith(of_backbone)}
     refused = (
         r"theirs.params: of the 618 parameters of the network 32 are missing or of wrong shape, first "
-        r"arg:rpn_conv_3x3_weight \(not in the file\); give a whole checkpoint of this network, or --allow-missing"
+        r"arg:rpn_conv_3x3_weight \(not in the file\); give a whole one of this network, or --out with --allow-missing"
     )
     with pytest.raises(UserError, match=refused):
         run_import(narrow, alone, tmp_path)
@@ -466,3 +470,73 @@ def test_networks_that_their_code_has_not_are_not_exported(small, tmp_path, monk
     with pytest.raises(UserError, match="model.backbone resnet10: Relation Networks' code has no such network"):
         command(monkeypatch, "export", tmp_path / "mini", "--out", tmp_path / "theirs.params")
     assert not (tmp_path / "theirs.params").exists()
+
+
+# --- import as a run ------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def theirs(small, tiny, data, tmp_path):
+    """A config of `small` for the folder of tiny images, and a whole checkpoint of theirs for its categories."""
+    variant = "rn" if small.modules else "base"
+    config = dataclasses.replace(PAPER, dataset="tiny", variant=variant, images=tiny.images, model=small)
+    (tmp_path / "tiny.yaml").write_text(write_config(config))
+    parameters = layout(small, len(read_images("tiny", data, "test").classes))
+    arrays = with_test_copies(made_up({each.there: each.shape_there for each in parameters}))
+    mx.nd.save(str(tmp_path / "theirs.params"), {name: nd.array(array) for name, array in arrays.items()})
+    return variant, arrays
+
+
+def import_as_run(monkeypatch, folder, data, *arguments):
+    settings = ("--config", folder / "tiny.yaml", "--runs", folder / "runs", "--data", data)
+    command(monkeypatch, "import", folder / "theirs.params", *settings, *arguments)
+
+
+def test_a_whole_detector_can_be_a_run_that_predicts_and_is_evaluated(theirs, data, tmp_path, monkeypatch, capsys):
+    variant, arrays = theirs
+    import_as_run(monkeypatch, tmp_path, data)
+    folder = tmp_path / "runs" / "paper" / "tiny" / variant / "seed0"
+    assert f"{folder}: a finished run of" in capsys.readouterr().out
+    predict_test_set(folder, data, None, 0)
+    assert 0 <= evaluate_detection(RunFolder(folder), data)["map"] <= 1
+    assert (folder / "relations.npz").exists() == (variant == "rn")
+    assert read_config(Config, folder / "config.yaml").model.pool1 == "caffe"
+
+    command(monkeypatch, "export", folder, "--out", tmp_path / "again.params")
+    again = read_checkpoint(tmp_path / "again.params")
+    assert {name: array.tobytes() for name, array in again.items()} == {
+        name: array.tobytes() for name, array in arrays.items()
+    }
+
+
+def test_importing_a_run_again_changes_nothing_and_another_checkpoint_does_not_replace_it(
+    theirs, data, tmp_path, monkeypatch
+):
+    import_as_run(monkeypatch, tmp_path, data)
+    files = {path: path.stat().st_mtime_ns for path in (tmp_path / "runs").rglob("*") if path.name != ".lock"}
+    import_as_run(monkeypatch, tmp_path, data)
+    (tmp_path / "theirs.params").rename(tmp_path / "others.params")
+    with pytest.raises(UserError, match="holds a run of another config .*theirs.params, here: .*others.params"):
+        settings = ("--config", tmp_path / "tiny.yaml", "--runs", tmp_path / "runs", "--data", data)
+        command(monkeypatch, "import", tmp_path / "others.params", *settings)
+    assert files == {path: path.stat().st_mtime_ns for path in (tmp_path / "runs").rglob("*") if path.name != ".lock"}
+
+
+def test_what_cannot_be_a_run_is_refused_before_its_folder_is_made(theirs, small, data, tmp_path, monkeypatch, capsys):
+    _, arrays = theirs
+    with pytest.raises(SystemExit):
+        import_as_run(monkeypatch, tmp_path, data, "--allow-missing")
+    assert "--runs takes a whole detector of its data set's categories" in capsys.readouterr().err
+    del arrays["arg:cls_score_weight"]
+    mx.nd.save(str(tmp_path / "theirs.params"), {name: nd.array(array) for name, array in arrays.items()})
+    with pytest.raises(UserError, match=r"1 are missing or of wrong shape, first arg:cls_score_weight \(not in the"):
+        import_as_run(monkeypatch, tmp_path, data)
+    with pytest.raises(UserError, match="tiny: no such folder; name a folder in VOC"):
+        import_as_run(monkeypatch, tmp_path, tmp_path)
+    config = read_config(Config, tmp_path / "tiny.yaml")
+    model = dataclasses.replace(config.model, relation_modules="none", focused_attention=True)
+    fan = dataclasses.replace(config, variant="fan-unsup", model=model)
+    (tmp_path / "tiny.yaml").write_text(write_config(fan))
+    with pytest.raises(UserError, match="theirs.params: holds no weights of FAN; give a --config of base or rn"):
+        import_as_run(monkeypatch, tmp_path, data)
+    assert not (tmp_path / "runs").exists()

@@ -66,26 +66,31 @@ def read_run(run: RunFolder) -> dict[str, Any]:
 
 
 def curves_table(settings: list[Setting]) -> str:
-    """A Markdown table: held-out accuracy at a third, two thirds and the end of the schedule, and at its best."""
-    epochs = settings[0].curves("held_out_accuracy").shape[1]
-    shown = sorted({max(1, round(epochs * part / 3)) for part in (1, 2, 3)})
-    header = ["", *(f"epoch {epoch}" for epoch in shown), "best (epoch)", "training", "center-mass"]
+    """A Markdown table: held-out accuracy a third and two thirds into the shortest schedule, last and best."""
+    epochs = min(setting.curves("held_out_accuracy").shape[1] for setting in settings)
+    shown = sorted({max(1, round(epochs * part / 3)) for part in (1, 2)})
+    header = ["", "seeds", *(f"epoch {epoch}" for epoch in shown), "last (epoch)", "best (epoch)"]
+    header += ["training", "center-mass"]
     lines = []
     for setting in settings:
         held_out, center_mass = 100 * setting.curves("held_out_accuracy"), setting.curves("center_mass")
-        best = int(held_out.mean(axis=0).argmax())
         lines.append(
             [
                 setting.name,
+                f"{len(setting.runs)}",
                 *(_mean_and_std(held_out[:, epoch - 1], 1) for epoch in shown),
-                f"{_mean_and_std(held_out[:, best], 1)} ({best + 1})",
+                *(f"{_mean_and_std(held_out[:, i], 1)} ({i + 1})" for i in (held_out.shape[1] - 1, _best(held_out))),
                 _mean_and_std(100 * setting.curves("accuracy")[:, -1], 1),
                 _mean_and_std(center_mass[:, -1], 3) if center_mass.size else "–",
             ]
         )
-    seeds = "one seed" if len(settings[0].runs) == 1 else f"{len(settings[0].runs)} seeds"
-    about = f"Accuracy (%) on the held-out posts, {seeds}; training and center-mass: of the last epoch."
+    about = "Accuracy (%) on the held-out posts; training and center-mass: of the last epoch."
     return f"{about}\n\n{markdown_table(header, lines)}"
+
+
+def _best(curves: np.ndarray) -> int:
+    """Index of the epoch at which the mean of curves [seeds, epochs] is largest."""
+    return int(curves.mean(axis=0).argmax())
 
 
 def _mean_and_std(values: np.ndarray, digits: int) -> str:

@@ -34,12 +34,13 @@ def setting(make_run, tmp_path, name, curves, center_mass=False):
 
 def test_the_table_has_the_mean_and_spread_at_thirds_and_the_best_epoch(make_run, tmp_path):
     hatt = setting(make_run, tmp_path, "hatt", [[0.1, 0.5, 0.3], [0.3, 0.7, 0.3]])
-    fan = setting(make_run, tmp_path, "fan", [[0.2, 0.3, 0.4]], center_mass=True)
+    fan = setting(make_run, tmp_path, "fan", [[0.2, 0.3, 0.4, 0.45]], center_mass=True)
     rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in curves_table([hatt, fan]).splitlines()]
-    assert rows[2] == ["", "epoch 1", "epoch 2", "epoch 3", "best (epoch)", "training", "center-mass"]
-    expected = ["hatt", "20.0 ± 14.1", "60.0 ± 14.1", "30.0 ± 0.0", "60.0 ± 14.1 (2)", "90.0 ± 0.0", "–"]
+    header = ["", "seeds", "epoch 1", "epoch 2", "last (epoch)", "best (epoch)", "training", "center-mass"]
+    assert rows[2] == header
+    expected = ["hatt", "2", "20.0 ± 14.1", "60.0 ± 14.1", "30.0 ± 0.0 (3)", "60.0 ± 14.1 (2)", "90.0 ± 0.0", "–"]
     assert rows[4] == expected
-    assert rows[5] == ["fan", "20.0", "30.0", "40.0", "40.0 (3)", "90.0", "0.500"]
+    assert rows[5] == ["fan", "1", "20.0", "30.0", "45.0 (4)", "45.0 (4)", "90.0", "0.500"]
 
 
 def test_the_figure_is_a_png(make_run, tmp_path):

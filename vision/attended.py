@@ -250,7 +250,7 @@ def main() -> None:
     run.require_finished()
     config = read_config(Config, run.config_path)
     if not config.model.has_relations:
-        raise UserError(f"{run.path}: a network without focused attention; give a run of fan-unsup or fan-sup")
+        raise UserError(f"{run.path}: a network that weighs no pairs; give a run with FAN, or with relation modules")
     if arguments.images:
         paths = find_images(arguments.images)
     else:

@@ -99,6 +99,10 @@ def _read_as_ours(path: Path, model: ModelConfig, classes: int, allow_missing: b
             f"{path}: of the {len(parameters)} parameters of the network {len(lacking)} are missing or of wrong shape, "
             f"first {first.there} ({first.remark}); give a whole one of this network, or --out with --allow-missing"
         )
+    if strange := [name for name, array in arrays.items() if not np.isfinite(array).all()]:
+        raise UserError(
+            f"{path}: not all numbers of {strange[0]} are finite, so its training failed; give another epoch's"
+        )
     return arrays
 
 

@@ -194,7 +194,7 @@ def test_a_run_without_attention_or_end_gets_one_line(kept, tiny, photos, tmp_pa
     base = dataclasses.replace(tiny, variant="base", model=model, relation_loss=loss)
     (folder / "config.yaml").write_text(write_config(base))
     code, _, error, _ = call(folder, photos)
-    assert code == 2 and error.startswith(f"error: {folder}: a network without focused attention")
+    assert code == 2 and error.startswith(f"error: {folder}: a network that weighs no pairs")
     assert json.loads((folder / "run.json").read_text())
     (folder / "run.json").unlink()
     assert "its training has not ended" in call(folder, photos)[2]

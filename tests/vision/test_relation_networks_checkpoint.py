@@ -332,6 +332,13 @@ def test_a_parameter_of_another_shape_is_named_with_both(narrow, tmp_path):
     assert "cls_score.weight" not in run_import(narrow, arrays, tmp_path, allow_missing=True)
 
 
+def test_weights_that_are_not_finite_are_refused(narrow, tmp_path):
+    narrow[1]["arg:fc_new_2_weight"][3, 5] = np.nan
+    with pytest.raises(UserError, match="theirs.params: not all numbers of fc_new_2.weight are finite"):
+        run_import(narrow, narrow[1], tmp_path)
+    assert not (tmp_path / "out").exists()
+
+
 def test_boxes_of_the_test_network_are_taken_where_there_are_no_others(narrow):
     model, arrays = narrow
     for_tests = {

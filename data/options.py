@@ -32,9 +32,14 @@ def add_data_option(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--data",
         type=Path,
-        default=Path(os.environ.get("FAN_DATA") or "datasets"),
+        default=data_folder(),
         help="folder of the data sets (default: $FAN_DATA, else datasets)",
     )
+
+
+def data_folder() -> Path:
+    """Where the data sets are unless `--data` says otherwise."""
+    return Path(os.environ.get("FAN_DATA") or "datasets")
 
 
 def add_gpus_option(parser: argparse.ArgumentParser) -> None:

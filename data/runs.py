@@ -6,6 +6,7 @@ tensorboard/    the same numbers for TensorBoard
 checkpoints/    what an interrupted run goes on from, and what predictions are made with
 run.json        command, commit, versions, device, machine, seconds of training; written when training has ended
 detector.yaml   of scenes: which detector they stand on
+imported.json   of what `vision.relation_networks import` made: the checkpoint, and its SHA-256
 predictions.npz, center_mass.npz    written by `predict`, the first for documents and scenes
 detections.json, relations.npz      written by `predict` for images: COCO's results format, and ranked pairs of ROIs
 metrics.json    written by `scripts.evaluate`

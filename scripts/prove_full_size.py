@@ -67,6 +67,7 @@ MODULE: dict[str, Shape] = {
     "linear_out": (1024, 1024),
 }
 FAN: dict[str, Shape] = {"query": (1024, 1024), "key": (1024, 1024)}
+FAN_LINEAR: dict[str, Shape] = {**FAN, "linear_out": (1024, 1024)}
 # Stages of ResNet-101 (He et al., 2016, table 1): channels, blocks, channels before; blocks end in four times as many.
 STAGES = ((64, 3, 64), (128, 4, 256), (256, 23, 512), (512, 3, 1024))
 
@@ -74,19 +75,18 @@ STAGES = ((64, 3, 64), (128, 4, 256), (256, 23, 512), (512, 3, 1024))
 # --- shapes ---------------------------------------------------------------------------------------------------------
 
 
-def expected_heads(classes: int, with_fan: bool, modules: Sequence[int] = ()) -> dict[str, Shape]:
+def expected_heads(classes: int, fan: dict[str, Shape] | None, modules: Sequence[int] = ()) -> dict[str, Shape]:
     """The shape of every parameter beside the backbone's, by name.
 
     Args:
+        fan: `FAN`, `FAN_LINEAR`, or None without it.
         modules: after which of the fully connected layers, 1 and 2, relation modules stand.
     """
     layers = {**HEADS, "cls_score": (1 + classes, 1024)}
     layers |= {f"relation_{k}_{name}": shape for k in modules for name, shape in MODULE.items()}
     shapes = {f"{name}_weight": shape for name, shape in layers.items()}
     shapes |= {f"{name}_bias": shape[:1] for name, shape in layers.items()}
-    if with_fan:
-        shapes |= {f"focused_attention_{name}_weight": shape for name, shape in FAN.items()}
-    return shapes
+    return shapes | {f"focused_attention_{name}_weight": shape for name, shape in (fan or {}).items()}
 
 
 def expected_convolutions() -> Counter[Shape]:
@@ -106,7 +106,9 @@ def require_shapes(detector: "Detector", classes: int) -> str:
     shapes = {name: parameter.shape for name, parameter in detector.collect_params().items()}
     heads = {name: shape for name, shape in shapes.items() if not name.startswith("backbone_")}
     modules = [k for k, module in enumerate((detector.relation_1, detector.relation_2), start=1) if module is not None]
-    expected = expected_heads(classes, detector.focused_attention is not None, modules)
+    attention = detector.focused_attention
+    fan = None if attention is None else FAN if attention.linear_out is None else FAN_LINEAR
+    expected = expected_heads(classes, fan, modules)
     if wrong := [name for name in sorted(heads | expected) if heads.get(name) != expected.get(name)]:
         shown = ", ".join(f"{name} {heads.get(name)}, not {expected.get(name)}" for name in wrong)
         raise UserError(f"shapes differ from the paper's network: {shown}; give a config of the paper preset")

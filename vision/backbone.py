@@ -110,7 +110,8 @@ def load_imagenet_weights(backbone: Backbone, name: str, pretrained: str) -> Non
         backbone.load_parameters(path, ctx=mx.cpu(), ignore_extra=True, cast_dtype=True)  # Extra: its classifier.
     except (AssertionError, ValueError, KeyError, mx.MXNetError) as error:
         raise UserError(
-            f"{path}: not the weights of GluonCV's {name}_v1 ({reason(error)}); give another file"
+            f"{path}: not the weights of GluonCV's {name}_v1 ({reason(error)}); give another file, or import one of "
+            "Relation Networks' first: python -m vision.relation_networks import"
         ) from None
     _take_unscaled_images(backbone)
 

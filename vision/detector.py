@@ -175,6 +175,8 @@ def build_detector(config: ModelConfig, classes: int, ctx: mx.Context | list[mx.
     if config.pretrained != "none":
         if _is_imported(config.pretrained):
             _load_imported(detector, config.pretrained)
+            if config.pool1 == "padded":
+                print(f"{config.pretrained}: is of a network whose pool1 does not pad, and here model.pool1 is padded")
         else:
             load_imagenet_weights(detector.backbone, config.backbone, config.pretrained)
         detector.backbone.freeze()

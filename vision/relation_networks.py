@@ -10,8 +10,8 @@ import mxnet as mx
 from mxnet import gluon
 
 from data.config import read_config
-from data.errors import run_command
-from data.options import add_data_option, count_from_1
+from data.errors import UserError, run_command
+from data.options import count_from_1, data_folder
 from vision.attention import zero_padding
 from vision.center_mass import EXCLUDED
 from vision.config import HEADS, Config
@@ -25,7 +25,7 @@ THINNEST = 1e-3  # So does a side in pixels: an untrained RPN proposes boxes of 
 LEAST = 1e-6  # So does a geometric weight.
 
 NETWORK = Path("vision/configs/paper/minicoco/rn.yaml")
-COCO_CLASSES = 80
+CLASSES = {"minicoco": 80, "voc07": 20}
 
 EXAMPLES = """\
 examples:
@@ -57,8 +57,8 @@ class RelationModule(gluon.HybridBlock):
 
     Args:
         heads, d_k: as above.
-        nongt_dim: only the first so many entities are attended to, the others (annotated boxes that stand behind the
-            proposals) attend only; None: all are attended to.
+        nongt_dim: only the first so many entities, at most N, are attended to, the others (annotated boxes that stand
+            behind the proposals) attend only; None: all are attended to.
         units: C, a multiple of `heads`.
         sigma: standard deviation of the initial weights.
         return_attention: whether to return W, too.
@@ -203,8 +203,10 @@ def main() -> None:
         return export_run(arguments.run, arguments.out)
     config = read_config(Config, arguments.config)
     if arguments.runs:
-        return import_run(arguments.checkpoint, arguments.runs, config, arguments.data)
-    classes = arguments.classes or COCO_CLASSES
+        return import_run(arguments.checkpoint, arguments.runs, config, arguments.data or data_folder())
+    classes = arguments.classes or CLASSES.get(config.dataset)
+    if not classes:
+        raise UserError(f"{arguments.config}: its data set may have any number of categories; give --classes")
     import_checkpoint(arguments.checkpoint, arguments.out, config.model, classes, arguments.allow_missing)
 
 
@@ -227,20 +229,23 @@ def _parse_arguments() -> argparse.Namespace:
     )
     importing.add_argument("--config", type=Path, default=NETWORK, help=f"whose network to fill (default: {NETWORK})")
     importing.add_argument(
-        "--classes", type=count_from_1, help=f"categories, of --out (default: {COCO_CLASSES}, COCO's)"
+        "--classes", type=count_from_1, help="with --out: how many categories (default: 80, or 20 of VOC)"
     )
     importing.add_argument(
         "--allow-missing", action="store_true", help="write --out even where the network needs more than there is"
     )
-    add_data_option(importing)
+    importing.add_argument(
+        "--data", type=Path, help="with --runs: folder of the data sets, for the names of the categories"
+    )
     exporting = commands.add_parser("export", help="writes the network of a finished run as a checkpoint of theirs")
     exporting.add_argument("run", type=Path, help="run folder: <runs>/<preset>/<data set>/<variant>/seed<k>")
     exporting.add_argument("--out", type=Path, required=True, help="the .params file to write, with their names")
     arguments = parser.parse_args()
-    if arguments.command == "import" and arguments.runs and (arguments.classes or arguments.allow_missing):
-        parser.error(
-            "--runs takes a whole detector of its data set's categories; leave --classes and --allow-missing out"
-        )
+    if arguments.command == "import":
+        if arguments.runs and (arguments.classes or arguments.allow_missing):
+            parser.error("--runs takes a whole detector of its data set; leave --classes and --allow-missing out")
+        if arguments.out and arguments.data:
+            parser.error("--out reads no data set; leave --data out")
     return arguments
 
 

@@ -2,6 +2,7 @@
 
 import dataclasses
 import errno
+import hashlib
 from collections import Counter
 from pathlib import Path
 from typing import Literal, NamedTuple, get_args
@@ -10,7 +11,7 @@ import mxnet as mx
 import numpy as np
 
 from data.errors import REMEDIES, UserError
-from data.files import replaced_on_success
+from data.files import read_json, replaced_on_success, write_json
 from data.images import read_images
 from data.runs import RunFolder
 from vision.checkpoint import TrainedRun, keep_classes, weights_of
@@ -26,6 +27,10 @@ FETCH_AGAIN = "fetch or copy it again"
 
 # Layers of which checkpoints hold a second copy for tests: times the standard deviations, plus the means, which are 0.
 WITH_TEST_COPY = ("arg:bbox_pred_weight", "arg:bbox_pred_bias")
+TEST_COPIES = tuple(f"{name}_test" for name in WITH_TEST_COPY)
+
+IMPORTED = ("base", "rn")  # the variants that their code trains
+SOURCE = "imported.json"  # of which file a run was made
 
 
 class Row(NamedTuple):
@@ -55,9 +60,13 @@ def import_checkpoint(path: Path, out: Path, model: ModelConfig, classes: int, a
             its initial values there.
 
     Raises:
-        UserError: the file is absent, damaged or no checkpoint of theirs; or lacks what the network needs.
+        UserError: the file is absent, damaged or no checkpoint of theirs; or lacks what the network needs; or `out`
+            would replace it.
     """
-    arrays = _read_as_ours(path, model, classes, allow_missing)
+    found = read_checkpoint(path)
+    if out.exists() and out.samefile(path):
+        raise UserError(f"{out}: would replace the checkpoint itself; give another --out")
+    arrays, _ = _as_ours(path, found, layout(model, classes), allow_missing)
     write_parameters(out, arrays)
     print(f"{out}: {len(arrays)} parameters; to train from them: --set model.pretrained={out} --set model.pool1=caffe")
 
@@ -72,47 +81,64 @@ def import_run(path: Path, runs: Path, config: Config, data: Path) -> None:
         data: folder of the data sets.
 
     Raises:
-        UserError: as above; or the network has FAN, the data set cannot be read, or there is another run.
+        UserError: as above; or it is a checkpoint of another network, their code trains none like the config's, the
+            data set cannot be read, or there is another run.
     """
-    if config.model.focused_attention:
-        raise UserError(f"{path}: holds no weights of FAN; give a --config of base or rn, or train from it (--out)")
+    if config.variant not in IMPORTED:
+        raise UserError(
+            f"{path}: holds no network of variant {config.variant}, which their code does not train; give a --config "
+            f"of {' or '.join(IMPORTED)}, or --out and train from that"
+        )
+    found = read_checkpoint(path)
     model = dataclasses.replace(config.model, pretrained=str(path), pool1="caffe")
     dataset = read_images(config.dataset, data, config.images.test_split, config.images.test_images)
-    arrays = _read_as_ours(path, model, len(dataset.classes), allow_missing=False)
+    arrays, rows = _as_ours(path, found, layout(model, len(dataset.classes)), allow_missing=False)
+    if others := [row.there for row in rows if row.fate == "not used" and row.there not in TEST_COPIES]:
+        raise UserError(
+            f"{path}: holds {others[0]}, which the network of this --config has not, so it would compute something "
+            "else; give the one that it was trained as, or --out and train from that"
+        )
     run = RunFolder.claim(runs, dataclasses.replace(config, model=model), seed=0)
+    source = {"checkpoint": str(path), "sha256": hashlib.sha256(path.read_bytes()).hexdigest()}
     if not run.finished:
         keep_classes(run, dataset.classes)
         write_parameters(weights_of(run, config.training.epochs), arrays)
+        write_json(run.path / SOURCE, source)
         run.finish("none, for it was imported")
+    elif read_json(run.path / SOURCE, "record of an import", "give another --runs folder") != source:
+        raise UserError(f"{run.path}: holds what {path} was before; give another --runs folder, or remove this one")
     print(f"{run.path}: a finished run of {len(arrays)} parameters; now python -m vision.predict {run.path}")
 
 
-def _read_as_ours(path: Path, model: ModelConfig, classes: int, allow_missing: bool) -> Arrays:
-    """What the network needs of their checkpoint, with our names; prints what became of every parameter."""
-    parameters = layout(model, classes)
-    arrays, rows = to_ours(read_checkpoint(path), parameters)
+def _as_ours(path: Path, found: Arrays, parameters: list[Parameter], allow_missing: bool) -> tuple[Arrays, list[Row]]:
+    """What the network needs of the arrays found in `path`, and what became of each, which is printed, too."""
+    arrays, rows = to_ours(found, parameters)
     print(describe(rows, path))
     lacking = [row for row in rows if row.fate in ("left at its initial value", "wrong shape")]
     if lacking and not allow_missing:
         first = lacking[0]
         raise UserError(
             f"{path}: of the {len(parameters)} parameters of the network {len(lacking)} are missing or of wrong shape, "
-            f"first {first.there} ({first.remark}); give a whole one of this network, or --out with --allow-missing"
+            f"first {first.there} ({first.remark}); give a whole one of this network (--config, --classes), or --out "
+            "with --allow-missing"
         )
     if strange := [name for name, array in arrays.items() if not np.isfinite(array).all()]:
         raise UserError(
             f"{path}: not all numbers of {strange[0]} are finite, so its training failed; give another epoch's"
         )
-    return arrays
+    return arrays, rows
 
 
 def export_run(folder: Path, out: Path) -> None:
     """Writes the network of a finished run to `out`, as a checkpoint of theirs.
 
     Raises:
-        UserError: the run is not finished or damaged, or its network has parts that their code has not.
+        UserError: the run is not finished or damaged, its network has parts that their code has not, or `out` would
+            stand among the run's weights.
     """
     trained = TrainedRun(folder, mx.cpu())
+    if out.resolve().parent == trained.run.checkpoints.resolve():
+        raise UserError(f"{out}: is where the run keeps its own weights; give another --out")
     arrays = {
         name: parameter.data().asnumpy() for name, parameter in trained.detector._collect_params_with_prefix().items()
     }
@@ -185,8 +211,8 @@ def _find(found: Arrays, there: str) -> tuple[str, np.ndarray | None, str]:
 
 
 def _why_not(name: str) -> str:
-    tests = [f"{each}_test" for each in WITH_TEST_COPY]
-    return "the same times the standard deviations of boxes" if name in tests else "the network has no such parameter"
+    same = name in TEST_COPIES
+    return "the same times the standard deviations of boxes" if same else "the network has no such parameter"
 
 
 def to_theirs(arrays: Arrays, parameters: list[Parameter]) -> Arrays:

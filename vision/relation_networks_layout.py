@@ -9,6 +9,7 @@ from vision.config import HEADS, ModelConfig
 from vision.detector import POOLED
 from vision.relation_networks import POSITION
 
+# Their code builds ResNet-101 alone; ResNet-50 would be named by the same rule, and is, for small experiments.
 # Blocks of res2 to res5, and the stages whose blocks are a, b1, b2, … instead of a, b, c, … (Caffe's networks).
 BLOCKS = {"resnet50": (3, 4, 6, 3), "resnet101": (3, 4, 23, 3)}
 NUMBERED = {"resnet50": (), "resnet101": (3, 4)}
@@ -54,7 +55,7 @@ def layout(model: ModelConfig, classes: int) -> list[Parameter]:
     if model.backbone not in BLOCKS:
         raise UserError(
             f"model.backbone {model.backbone}: Relation Networks' code has no such network; "
-            f"give a config or run with {' or '.join(BLOCKS)}"
+            "give a config or run with resnet101"
         )
     return [
         *_backbone(model.backbone),

@@ -11,6 +11,7 @@ from PIL import Image
 from data.config import read_config
 from data.errors import UserError
 from scripts.prove_full_size import (
+    FAN,
     expected_convolutions,
     expected_heads,
     full_batch,
@@ -53,9 +54,9 @@ def test_what_is_missing_and_what_has_another_shape_is_named():
 
 
 def test_the_table_holds_fan_s_projections_only_with_fan():
-    heads = expected_heads(20, with_fan=True)
+    heads = expected_heads(20, FAN)
     assert heads["focused_attention_query_weight"] == (1024, 1024)
-    assert heads.keys() - expected_heads(20, with_fan=False) == {
+    assert heads.keys() - expected_heads(20, None) == {
         "focused_attention_query_weight",
         "focused_attention_key_weight",
     }

@@ -31,7 +31,8 @@ from vision.relation_networks_checkpoint import (
 )
 from vision.relation_networks_layout import layout
 
-PAPER = read_config(Config, Path(__file__).parents[2] / "vision" / "configs" / "paper" / "minicoco" / "rn.yaml")
+PAPER_CONFIGS = Path(__file__).parents[2] / "vision" / "configs" / "paper"
+PAPER = read_config(Config, PAPER_CONFIGS / "minicoco" / "rn.yaml")
 BLOCKS = {
     2: ["a", "b", "c"],
     3: ["a", "b1", "b2", "b3"],
@@ -303,7 +304,7 @@ def test_a_backbone_alone_is_refused_unless_told_otherwise(narrow, tmp_path, cap
     alone = {name: array for name, array in narrow[1].items() if name.startswith(of_backbone)}
     refused = (
         r"theirs.params: of the 618 parameters of the network 32 are missing or of wrong shape, first "
-        r"arg:rpn_conv_3x3_weight \(not in the file\); give a whole one of this network, or --out with --allow-missing"
+        r"arg:rpn_conv_3x3_weight \(not in the file\); give a whole one of this network"
     )
     with pytest.raises(UserError, match=refused):
         run_import(narrow, alone, tmp_path)
@@ -490,23 +491,35 @@ def theirs(small, tiny, data, tmp_path):
     (tmp_path / "tiny.yaml").write_text(write_config(config))
     parameters = layout(small, len(read_images("tiny", data, "test").classes))
     arrays = with_test_copies(made_up({each.there: each.shape_there for each in parameters}))
-    mx.nd.save(str(tmp_path / "theirs.params"), {name: nd.array(array) for name, array in arrays.items()})
-    return variant, arrays
+    save(tmp_path / "theirs.params", arrays)
+    return config, arrays
 
 
-def import_as_run(monkeypatch, folder, data, *arguments):
-    settings = ("--config", folder / "tiny.yaml", "--runs", folder / "runs", "--data", data)
-    command(monkeypatch, "import", folder / "theirs.params", *settings, *arguments)
+def save(path, arrays):
+    mx.nd.save(str(path), {name: nd.array(array) for name, array in arrays.items()})
 
 
-def test_a_whole_detector_can_be_a_run_that_predicts_and_is_evaluated(theirs, data, tmp_path, monkeypatch, capsys):
-    variant, arrays = theirs
-    import_as_run(monkeypatch, tmp_path, data)
-    folder = tmp_path / "runs" / "paper" / "tiny" / variant / "seed0"
+@pytest.fixture
+def import_as_run(data, tmp_path, monkeypatch):
+    """Calls the command with a checkpoint beside `tiny.yaml`."""
+
+    def call(*arguments, name="theirs.params", data=data):
+        settings = ("--config", tmp_path / "tiny.yaml", "--runs", tmp_path / "runs", "--data", data)
+        command(monkeypatch, "import", tmp_path / name, *settings, *arguments)
+
+    return call
+
+
+def test_a_whole_detector_can_be_a_run_that_predicts_and_is_evaluated(
+    theirs, import_as_run, data, tmp_path, monkeypatch, capsys
+):
+    config, arrays = theirs
+    import_as_run()
+    folder = tmp_path / "runs" / "paper" / "tiny" / config.variant / "seed0"
     assert f"{folder}: a finished run of" in capsys.readouterr().out
     predict_test_set(folder, data, None, 0)
     assert 0 <= evaluate_detection(RunFolder(folder), data)["map"] <= 1
-    assert (folder / "relations.npz").exists() == (variant == "rn")
+    assert (folder / "relations.npz").exists() == (config.variant == "rn")
     assert read_config(Config, folder / "config.yaml").model.pool1 == "caffe"
 
     command(monkeypatch, "export", folder, "--out", tmp_path / "again.params")
@@ -514,36 +527,96 @@ def test_a_whole_detector_can_be_a_run_that_predicts_and_is_evaluated(theirs, da
     assert {name: array.tobytes() for name, array in again.items()} == {
         name: array.tobytes() for name, array in arrays.items()
     }
+    with pytest.raises(UserError, match="epoch-8.params: is where the run keeps its own weights; give another --out"):
+        command(monkeypatch, "export", folder, "--out", folder / "checkpoints" / "epoch-8.params")
 
 
-def test_importing_a_run_again_changes_nothing_and_another_checkpoint_does_not_replace_it(
-    theirs, data, tmp_path, monkeypatch
-):
-    import_as_run(monkeypatch, tmp_path, data)
+def test_a_run_that_was_imported_stays_what_it_is(theirs, import_as_run, tmp_path):
+    import_as_run()
     files = {path: path.stat().st_mtime_ns for path in (tmp_path / "runs").rglob("*") if path.name != ".lock"}
-    import_as_run(monkeypatch, tmp_path, data)
-    (tmp_path / "theirs.params").rename(tmp_path / "others.params")
+    import_as_run()
+    save(tmp_path / "others.params", theirs[1])
     with pytest.raises(UserError, match="holds a run of another config .*theirs.params, here: .*others.params"):
-        settings = ("--config", tmp_path / "tiny.yaml", "--runs", tmp_path / "runs", "--data", data)
-        command(monkeypatch, "import", tmp_path / "others.params", *settings)
+        import_as_run(name="others.params")
+    theirs[1]["arg:fc_new_2_bias"][0] = 5
+    save(tmp_path / "theirs.params", theirs[1])
+    with pytest.raises(UserError, match="seed0: holds what .*theirs.params was before; give another --runs folder"):
+        import_as_run()
     assert files == {path: path.stat().st_mtime_ns for path in (tmp_path / "runs").rglob("*") if path.name != ".lock"}
 
 
-def test_what_cannot_be_a_run_is_refused_before_its_folder_is_made(theirs, small, data, tmp_path, monkeypatch, capsys):
-    _, arrays = theirs
-    with pytest.raises(SystemExit):
-        import_as_run(monkeypatch, tmp_path, data, "--allow-missing")
-    assert "--runs takes a whole detector of its data set's categories" in capsys.readouterr().err
-    del arrays["arg:cls_score_weight"]
-    mx.nd.save(str(tmp_path / "theirs.params"), {name: nd.array(array) for name, array in arrays.items()})
-    with pytest.raises(UserError, match=r"1 are missing or of wrong shape, first arg:cls_score_weight \(not in the"):
-        import_as_run(monkeypatch, tmp_path, data)
-    with pytest.raises(UserError, match="tiny: no such folder; name a folder in VOC"):
-        import_as_run(monkeypatch, tmp_path, tmp_path)
-    config = read_config(Config, tmp_path / "tiny.yaml")
-    model = dataclasses.replace(config.model, relation_modules="none", focused_attention=True)
-    fan = dataclasses.replace(config, variant="fan-unsup", model=model)
-    (tmp_path / "tiny.yaml").write_text(write_config(fan))
-    with pytest.raises(UserError, match="theirs.params: holds no weights of FAN; give a --config of base or rn"):
-        import_as_run(monkeypatch, tmp_path, data)
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"arg:linear_out_1_weight": (16, 16, 1, 1)},  # of relation modules, where the config has none
+        {"arg:res5a_branch2b_offset_weight": (72, 4, 3, 3)},  # of deformable convolutions, where all else is the same
+    ],
+)
+def test_a_checkpoint_of_a_larger_network_is_no_run(theirs, import_as_run, tmp_path, more):
+    config, arrays = theirs
+    more = {name: shape for name, shape in more.items() if name not in arrays}
+    save(tmp_path / "theirs.params", arrays | made_up(more))
+    if not more:
+        return import_as_run()
+    with pytest.raises(UserError, match=f"theirs.params: holds {next(iter(more))}, which the network of this --config"):
+        import_as_run()
     assert not (tmp_path / "runs").exists()
+
+
+def test_what_cannot_be_a_run_is_refused_before_its_folder_is_made(theirs, import_as_run, tmp_path, capsys):
+    config, arrays = theirs
+    with pytest.raises(SystemExit):
+        import_as_run("--allow-missing")
+    assert "--runs takes a whole detector of its data set" in capsys.readouterr().err
+    with pytest.raises(UserError, match="gone.params: no such checkpoint"):
+        import_as_run(name="gone.params", data=tmp_path)
+    with pytest.raises(UserError, match="tiny: no such folder; name a folder in VOC"):
+        import_as_run(data=tmp_path)
+    del arrays["arg:cls_score_weight"]
+    save(tmp_path / "theirs.params", arrays)
+    with pytest.raises(UserError, match=r"1 are missing or of wrong shape, first arg:cls_score_weight \(not in the"):
+        import_as_run()
+    assert not (tmp_path / "runs").exists()
+
+
+@pytest.mark.parametrize(
+    ("variant", "model", "weight"),
+    [
+        ("fan-unsup", {"relation_modules": "none", "focused_attention": True}, 0),
+        ("rn-sup", {"relation_modules": "both"}, 0.01),
+    ],
+)
+def test_variants_that_their_code_does_not_train_are_no_runs(theirs, import_as_run, tmp_path, variant, model, weight):
+    config = dataclasses.replace(
+        theirs[0],
+        variant=variant,
+        model=dataclasses.replace(theirs[0].model, **model),
+        relation_loss=dataclasses.replace(theirs[0].relation_loss, weight=weight),
+    )
+    (tmp_path / "tiny.yaml").write_text(write_config(config))
+    with pytest.raises(UserError, match=f"holds no network of variant {variant}, which their code does not train"):
+        import_as_run()
+    assert not (tmp_path / "runs").exists()
+
+
+def test_a_checkpoint_is_not_replaced_by_its_import(narrow, tmp_path):
+    model, arrays = narrow
+    path = tmp_path / "theirs.params"
+    save(path, arrays)
+    before = path.read_bytes()
+    with pytest.raises(UserError, match="theirs.params: would replace the checkpoint itself; give another --out"):
+        import_checkpoint(path, path, model, 3, allow_missing=False)
+    assert path.read_bytes() == before
+
+
+def test_the_number_of_categories_is_that_of_the_data_set_where_it_is_known(narrow, tmp_path, monkeypatch, capsys):
+    save(tmp_path / "theirs.params", narrow[1])
+    for name, classes in (("minicoco", 80), ("voc07", 20)):
+        with pytest.raises(UserError, match="of the 618 parameters"):
+            arguments = ("--config", PAPER_CONFIGS / name / "rn.yaml", "--out", tmp_path / "ours.params")
+            command(monkeypatch, "import", tmp_path / "theirs.params", *arguments)
+        assert f"wrong shape: must be {classes + 1}" in capsys.readouterr().out
+    (tmp_path / "own.yaml").write_text(write_config(dataclasses.replace(PAPER, dataset="own")))
+    with pytest.raises(UserError, match="own.yaml: its data set may have any number of categories; give --classes"):
+        arguments = ("--config", tmp_path / "own.yaml", "--out", tmp_path / "ours.params")
+        command(monkeypatch, "import", tmp_path / "theirs.params", *arguments)

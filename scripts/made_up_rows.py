@@ -21,7 +21,8 @@ RARE_WORDS, RARE_SCALE, RARE_SHAPE = 6, 1000, 0.6
 def write_rows(root: Path, rows: dict[str, int]) -> None:
     """Writes the files of `data.yahoo` and the lexicon below `root`; rows are streamed.
 
-    A row has 6.5 sentences on average, where HAN's authors counted 6.4 (table 1 there). Every ten rows hold each class once, in random order.
+    A row has 6.5 sentences on average, where HAN's authors counted 6.4 (table 1 there). Every ten rows hold each class
+    once, in random order.
 
     Args:
         root: data folder.

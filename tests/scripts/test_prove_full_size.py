@@ -31,10 +31,11 @@ def read(preset: str, dataset: str, variant: str, *overrides: str) -> Config:
     return read_config(Config, CONFIGS / preset / dataset / f"{variant}.yaml", list(overrides))
 
 
-def test_the_paper_s_networks_have_the_shapes_of_the_table():
-    config = read("paper", "minicoco", "fan-sup", "model.pretrained=none")
+@pytest.mark.parametrize(("variant", "parameters"), [("fan-sup", 18), ("fan-sup-linear", 19)])
+def test_the_paper_s_networks_have_the_shapes_of_the_table(variant, parameters):
+    config = read("paper", "minicoco", variant, "model.pretrained=none")
     detector = build_detector(config.model, 80, mx.cpu())
-    assert require_shapes(detector, 80).startswith("shapes: 18 parameters of the heads and 104 convolutions")
+    assert require_shapes(detector, 80).startswith(f"shapes: {parameters} parameters of the heads and 104 convolutions")
     with pytest.raises(UserError, match=r"cls_score_bias \(81,\), not \(21,\), cls_score_weight .*; give a config"):
         require_shapes(detector, 20)
 

@@ -248,6 +248,22 @@ def test_a_whole_detector_is_taken_as_it_was_imported(imported):
     assert detector.backbone.features[3]._kwargs["pooling_convention"] == "full"
 
 
+def test_imported_weights_on_a_pool_that_pads_are_told_of(imported, capsys):
+    build_detector(imported[0], 4, mx.cpu())
+    assert capsys.readouterr().out == ""
+    build_detector(dataclasses.replace(imported[0], pool1="padded"), 4, mx.cpu())
+    expected = f"{imported[0].pretrained}: is of a network whose pool1 does not pad, and here model.pool1 is padded\n"
+    assert capsys.readouterr().out == expected
+
+
+def test_a_checkpoint_that_was_not_imported_yet_is_refused_with_the_way_to_it(imported):
+    nd.save(imported[0].pretrained, {"arg:conv1_weight": nd.zeros((64, 3, 7, 7))})
+    with pytest.raises(
+        UserError, match="or import one of Relation Networks' first: python -m vision.relation_networks"
+    ):
+        build_detector(imported[0], 4, mx.cpu())
+
+
 def test_a_detector_of_other_categories_is_refused_in_one_line(imported):
     nd.save(imported[0].pretrained, imported[1])
     with pytest.raises(UserError, match=r"imported.params: not of this config's network \(.*\); import the") as refused:

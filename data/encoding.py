@@ -165,8 +165,7 @@ def _write(folder: Path, corpus: Corpus, recipe: TextRecipe, root: Path) -> None
         _write_test(temporary, corpus.test, vocabulary, recipe, pool)
         write_text(temporary / "vocabulary.txt", "\n".join(vocabulary))
         write_json(temporary / "corpus.json", {"classes": corpus.classes, "recipe": asdict(recipe)})
-        if not folder.is_dir():  # Another process may have been faster; its entry is the same.
-            temporary.rename(folder)
+        _rename_unless_there(temporary, folder)
     except BrokenProcessPool:
         raise UserError(
             f"{folder}: a process that reads documents was killed, as the system does where memory is short; "
@@ -177,6 +176,15 @@ def _write(folder: Path, corpus: Corpus, recipe: TextRecipe, root: Path) -> None
     finally:
         pool.shutdown(cancel_futures=True)
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _rename_unless_there(temporary: Path, folder: Path) -> None:
+    """Another process may have been faster; its entry is the same."""
+    try:
+        temporary.rename(folder)
+    except OSError:
+        if not folder.is_dir():
+            raise
 
 
 def _open(folder: Path) -> EncodedCorpus:

@@ -76,7 +76,7 @@ class HAN(keras.Model):
     def call(self, words: tf.Tensor) -> tuple[tf.Tensor, Attention]:
         documents, slots = tf.shape(words)[0], tf.shape(words)[1]  # B, S
         in_use = tf.reduce_any(words != 0, axis=-1)  # [B, S]
-        rows = tf.where(in_use)  # [R, 2]: a third of the slots are empty sentences, which cost nothing
+        rows = tf.where(in_use)  # [R, 2]: many slots are empty sentences, which cost nothing
         word_ids = tf.gather_nd(words, rows)  # [R, W]
         mask = word_ids != 0  # [R, W]
 

@@ -85,7 +85,7 @@ def predict_documents(step: PredictStep, documents: EncodedDocuments) -> Predict
     return Predictions(columns[0], columns[1] if len(columns) > 1 else None)
 
 
-def predict_test_set(folder: Path, data: Path, cache: Path | None) -> None:
+def predict_test_set(folder: Path, data: Path, cache: Path | None, gpus: str | None = None) -> None:
     """Writes `predictions.npz`, and with FAN `center_mass.npz`, of a finished run's test set into its folder."""
     run = RunFolder(folder)
     run.require_finished()
@@ -93,6 +93,7 @@ def predict_test_set(folder: Path, data: Path, cache: Path | None) -> None:
     if run.predictions.exists() and (run.center_mass.exists() or not fan):
         print(f"{run.predictions}: is there already")
         return
+    require_gpus(gpus)
     from language.checkpoint import TrainedRun
     from language.packed_han import quickest_forward
 
@@ -154,7 +155,7 @@ def main() -> None:
     if arguments.text is None:
         if arguments.attention:
             parser.error("--attention shows the weights of a text; give a text file, or - for standard input")
-        predict_test_set(arguments.run, arguments.data, arguments.cache)
+        predict_test_set(arguments.run, arguments.data, arguments.cache, arguments.gpus)
         return
     from language.checkpoint import TrainedRun
 

@@ -22,6 +22,7 @@ from data.files import write_json
 from data.options import add_data_option, add_gpus_option, choose_gpus
 from data.text import CATEGORIES, TextAnalyser
 from language.config import Config
+from language.options import require_gpus
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -159,6 +160,7 @@ def main() -> None:
     if not arguments.picks:
         parser.error("give a sentence: --document ID or --text TEXT")
     choose_gpus(arguments.gpus)
+    require_gpus(arguments.gpus)
     from language.checkpoint import TrainedRun
 
     trained = TrainedRun(arguments.run)

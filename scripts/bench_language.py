@@ -1,7 +1,7 @@
 """Measures training and preprocessing of documents side by side: `python -m scripts.bench_language`.
 
-Every ratio compares things measured alternately in one run, since a time alone says as much of the machine and its
-other work as of the code. Networks, and ways to use the cores, take turns on the same batches.
+Networks, and ways to use the cores, take turns on the same batches in one run, since a time alone says as much of the
+machine and its other work as of the code. Preprocessing, which takes longer, is measured once, after its loop.
 """
 
 import argparse
@@ -22,6 +22,7 @@ from data import newsgroups
 from data.config import read_config
 from data.encoding import EncodedCorpus, encode_corpus
 from data.errors import run_command
+from data.options import count_from_1
 from data.records import Document
 from data.text import TextAnalyser
 from language.config import Config
@@ -54,9 +55,11 @@ def main() -> None:
     parser.add_argument("--preset", choices=["paper", "mini"], default="paper", help="sizes (default: paper)")
     parser.add_argument("--data", type=Path, default=Path(os.environ.get("FAN_DATA") or "datasets"), help="data folder")
     parser.add_argument("--cache", type=Path, default=Path("runs/cache"), help="encoded data (default: runs/cache)")
-    parser.add_argument("--rounds", type=int, default=5, help="turns each network takes (default: 5)")
-    parser.add_argument("--batches", type=int, default=4, help="batches a turn (default: 4)")
-    parser.add_argument("--documents", type=int, default=400, help="documents for the nltk loop (default: 400)")
+    parser.add_argument("--rounds", type=count_from_1, default=5, help="turns each network takes (default: 5)")
+    parser.add_argument("--batches", type=count_from_1, default=4, help="batches a turn (default: 4)")
+    parser.add_argument(
+        "--documents", type=count_from_1, default=400, help="documents for the nltk loop (default: 400)"
+    )
     arguments = parser.parse_args()
     config = read_config(Config, CONFIGS / arguments.preset / "20news" / "hatt.yaml")
     corpus = encode_corpus(config.dataset, arguments.data, config.text, arguments.cache)

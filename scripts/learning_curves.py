@@ -1,6 +1,6 @@
 """Held-out accuracy and center-mass by epoch: `python -m scripts.learning_curves SETTING…`.
 
-Writes <out>/learning_curves.md, .png, and .runs.jsonl with a line a run.
+Writes <out>/<preset>/learning_curves.md, .png, and .runs.jsonl with a line a run.
 """
 
 import argparse
@@ -17,6 +17,7 @@ from data.runs import RunFolder
 from scripts.curves import Line, Panel, draw_panels
 from scripts.markdown import markdown_table
 from scripts.metrics.trials import summarize
+from scripts.paper import PRESETS
 
 STUDY = "train it with scripts/study_documents.sh"
 PANELS = {"held_out_accuracy": "held-out accuracy", "accuracy": "training accuracy", "center_mass": "center-mass"}
@@ -28,7 +29,7 @@ class Setting:
 
     Args:
         name: of its folder among the runs.
-        runs: config, record and log of each run.
+        runs: seed, config, record and log of each run.
     """
 
     name: str
@@ -39,20 +40,19 @@ class Setting:
         return np.array([[line[metric] for line in run["epochs"] if metric in line] for run in self.runs])
 
 
-def read_setting(name: str, runs: Path) -> Setting:
+def read_setting(name: str, runs: Path, preset: str) -> Setting:
     """Reads the finished runs of a setting.
 
     Raises:
-        UserError: it has none, or they were trained without a hold-out or for different numbers of epochs.
+        UserError: it has none, or they were trained without a hold-out or by different configs.
     """
-    folders = sorted((runs / name).glob("*/*/*/seed*"))
-    found = [read_run(RunFolder(folder)) for folder in folders if RunFolder(folder).finished]
+    folder = runs / name / preset
+    finished = [run for run in map(RunFolder, sorted(folder.glob("*/*/seed*"))) if run.finished]
+    found = [read_run(run) for run in finished]
     if not found:
-        raise UserError(f"{runs / name}: holds no finished run; {STUDY}")
-    if len({len(run["epochs"]) for run in found}) > 1:
-        raise UserError(
-            f"{runs / name}: its runs have different numbers of epochs; give each study a --runs of its own"
-        )
+        raise UserError(f"{folder}: holds no finished run; {STUDY}")
+    if any(run["config"] != found[0]["config"] for run in found):
+        raise UserError(f"{folder}: its runs are of different configs; give each study a --runs of its own")
     return Setting(name, found)
 
 
@@ -62,7 +62,7 @@ def read_run(run: RunFolder) -> dict[str, Any]:
     epochs = run.epochs()
     if not epochs or "held_out_accuracy" not in epochs[-1]:
         raise UserError(f"{run.path}: was not trained with a hold-out; {STUDY}")
-    return {"config": config, **run.record(), "epochs": epochs}
+    return {"seed": int(run.path.name.removeprefix("seed")), "config": config, **run.record(), "epochs": epochs}
 
 
 def curves_table(settings: list[Setting]) -> str:
@@ -121,14 +121,19 @@ def main() -> None:
         epilog="example: python -m scripts.learning_curves hatt fan-unsup fan-sup --runs runs/study",
     )
     parser.add_argument("settings", nargs="+", metavar="SETTING", help="folders among the runs, in the order shown")
+    parser.add_argument("--preset", choices=PRESETS, default="paper", help="of the runs (default: %(default)s)")
     parser.add_argument("--runs", type=Path, default=Path("runs/study"), help="(default: %(default)s)")
-    parser.add_argument("--out", type=Path, default=Path("results/paper"), help="(default: %(default)s)")
+    parser.add_argument("--out", type=Path, default=Path("results"), help="(default: %(default)s)")
     options = parser.parse_args()
-    settings = [read_setting(name, options.runs) for name in options.settings]
+    settings = [read_setting(name, options.runs, options.preset) for name in options.settings]
     table = curves_table(settings)
-    stem = options.out / "learning_curves"
+    stem = options.out / options.preset / "learning_curves"
     write_text(stem.with_suffix(".md"), table + "\n")
-    lines = [{key: value for key, value in run.items() if key != "command"} for one in settings for run in one.runs]
+    lines = [
+        {"setting": setting.name, **{key: value for key, value in run.items() if key != "command"}}
+        for setting in settings
+        for run in setting.runs
+    ]
     write_text(stem.with_suffix(".runs.jsonl"), "".join(json.dumps(line) + "\n" for line in lines))
     draw_curves(stem.with_suffix(".png"), settings)
     print(table)

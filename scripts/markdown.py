@@ -1,5 +1,6 @@
 """The report's Markdown: one function a section, then how single numbers are written."""
 
+import statistics
 from collections.abc import Callable, Iterable
 from itertools import combinations
 from pathlib import Path
@@ -77,12 +78,12 @@ def differences(rows: list[list[Cell]]) -> str:
 
 
 def times(found: list[Run]) -> str:
-    """Seeds and mean training time of each variant."""
+    """Seeds and training time of each variant."""
     groups: dict[tuple[str, str], list[Run]] = {}
     for run in found:
         groups.setdefault((run.dataset, run.variant), []).append(run)
     lines = [
-        [dataset, variant, ", ".join(str(run.seed) for run in group), mean_time(group)]
+        [dataset, variant, ", ".join(str(run.seed) for run in group), training_time(group)]
         for (dataset, variant), group in groups.items()
     ]
     return markdown_table(["data set", "variant", "seeds", "training time a run"], lines)
@@ -147,13 +148,21 @@ def paired(difference: Difference, metric: Metric) -> list[str]:
     mean, half_width, trials = difference
     if half_width is None:
         return [signed(mean, metric), "one trial", str(trials)]
-    interval = f"{signed(mean - half_width, metric)} to {signed(mean + half_width, metric)}"
+    # An end just below 0 is -0.0: as +0.0 it would claim that the interval leaves 0 out.
+    low, high = (f"{end:+.{metric.decimals}f}" for end in (mean - half_width, mean + half_width))
+    interval = f"{low} to {high}"
     return [signed(mean, metric), interval, str(trials)]
 
 
-def mean_time(runs: list[Run]) -> str:
-    """Mean training time: `45 s`, `31 min`, `4 h 05 min`."""
-    seconds = sum(run.record["seconds"] for run in runs) / len(runs)
+def training_time(runs: list[Run]) -> str:
+    """Median training time, and the range of several: `45 s`, `31 min (29 min to 4 h 05 min)`."""
+    seconds = [run.record["seconds"] for run in runs]
+    median = duration(statistics.median(seconds))
+    return median if len(runs) == 1 else f"{median} ({duration(min(seconds))} to {duration(max(seconds))})"
+
+
+def duration(seconds: float) -> str:
+    """`45 s`, `31 min`, `4 h 05 min`."""
     minutes = round(seconds / 60)
     if seconds < 120:
         return f"{seconds:.0f} s"

@@ -50,4 +50,4 @@ study_runs() {
 write_miniature
 prepare_settings
 run_jobs study_runs
-run python -m scripts.learning_curves "${settings[@]/%\ */}" --runs "$runs/study" --out "$out/$preset"
+run python -m scripts.learning_curves "${settings[@]/%\ */}" --preset "$preset" --runs "$runs/study" --out "$out"

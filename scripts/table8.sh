@@ -6,10 +6,11 @@ source "$(dirname "${BASH_SOURCE[0]}")/table.sh"
 source scripts/documents.sh
 
 about="Table 8: accuracy on 20 Newsgroups when the focused attention is supervised by pairs of different words, of
-words of the same lexical category, of different categories, or of semantic pairs (fan-sup, whose runs are those of
-Table 6 and shared with it). Trains, predicts, evaluates and prints the table beside the paper's."
+words of the same lexical category, of different categories, or of semantic pairs (fan-sup), and without it (hatt); the
+runs of these two are those of Table 6 and shared with it. Trains, predicts, evaluates and prints the table beside the
+paper's."
 datasets=(20news)
-variants=(fan-sup-different-word fan-sup-same-category fan-sup-different-category fan-sup)
+variants=(hatt fan-sup-different-word fan-sup-same-category fan-sup-different-category fan-sup)
 trials=5
 read_options "$@"
 

@@ -241,6 +241,21 @@ def test_a_second_call_only_opens_the_cache(root, recipe, cache, monkeypatch):
     assert_equal(first, second)
 
 
+def test_of_two_that_encode_at_once_the_slower_takes_what_the_other_wrote(root, recipe, cache, monkeypatch):
+    write_last, others = encoding._write_test, []
+
+    def overtaken(*arguments):
+        write_last(*arguments)
+        monkeypatch.setattr(encoding, "_write_test", write_last)
+        others.append(encode_corpus("20news", root, recipe, cache))
+
+    monkeypatch.setattr(encoding, "_write_test", overtaken)
+    slower = encode_corpus("20news", root, recipe, cache)
+    assert slower.folder == others[0].folder
+    assert_equal(slower, others[0])
+    assert [path.name for path in cache.iterdir()] == [slower.folder.name]
+
+
 @pytest.mark.parametrize(
     "change",
     [

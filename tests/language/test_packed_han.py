@@ -86,6 +86,28 @@ def test_loss_and_gradients_equal_those_of_the_plain_formulation(name, d_k, comp
         np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-5 * max(np.abs(other).max(), 1e-3))
 
 
+@pytest.mark.parametrize("d_k", [None, 100])
+def test_at_the_papers_sizes_they_are_as_equal(d_k):
+    tf.keras.utils.set_random_seed(1)
+    model = HAN(vocabulary_size=500, classes=20, embedding_size=100, lstm_units=100, attention_size=100, d_k=d_k)
+    generator = np.random.default_rng(0)
+    lengths = generator.integers(1, 31, (6, 15)) * (np.arange(15) < generator.integers(0, 16, (6, 1)))
+    mask = np.arange(30) < lengths[..., None]
+    words = (generator.integers(1, 500, mask.shape) * mask).astype(np.int32)
+    categories = (generator.integers(1, len(CATEGORIES), mask.shape) * mask).astype(np.int32)
+    labels = generator.integers(0, 20, 6).astype(np.int32)
+    model(words)  # Makes its weights.
+    for variable in model.trainable_variables:
+        variable.assign_add(tf.random.normal(variable.shape, stddev=0.05))
+    for ours, theirs in zip(outputs(packed_han, model, words), outputs(plain_han, model, words), strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-5, atol=1e-5 * np.abs(theirs).max())
+    loss, ours = gradients(packed_han, model, words, categories, labels)
+    expected, theirs = gradients(plain_han, model, words, categories, labels)
+    np.testing.assert_allclose(loss, expected, rtol=1e-5)
+    for one, other in zip(ours, theirs, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-5 * max(np.abs(other).max(), 1e-3))
+
+
 @pytest.mark.parametrize("gap", [(0, 1), (0, 1, 2)])
 def test_padding_before_words_is_an_error(gap):
     words, _, _ = batch("all full")

@@ -219,6 +219,14 @@ def test_an_unfinished_run_makes_no_predictions(config, posts, cache, tmp_path):
         predict_test_set(run.path, posts, cache)
 
 
+def test_a_gpu_that_is_not_there_is_refused_before_the_test_set_is_predicted(copied, posts, cache):
+    if tf.config.list_physical_devices("GPU"):
+        pytest.skip("this machine has a GPU")
+    with pytest.raises(UserError, match="--gpus 0: TensorFlow sees no such GPU here"):
+        predict_test_set(copied.path, posts, cache, gpus="0")
+    assert not copied.predictions.exists()
+
+
 def test_a_text_gets_its_classes_and_its_attention(trained, posts, capsys):
     predict_text(TrainedRun(trained.path), "The quick goalie saves.", posts, with_attention=True)
     shown = capsys.readouterr().out

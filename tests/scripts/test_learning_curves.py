@@ -5,7 +5,7 @@ import json
 import pytest
 
 from data.errors import UserError
-from scripts.learning_curves import curves_table, draw_curves, read_setting
+from scripts.learning_curves import curves_table, draw_curves, main, read_setting
 
 
 def write_log(folder, held_out, center_mass=None):
@@ -23,13 +23,13 @@ def write_log(folder, held_out, center_mass=None):
 
 
 def setting(make_run, tmp_path, name, curves, center_mass=False):
-    """Writes and reads a setting, a curve of held-out accuracy a seed."""
-    for seed, held_out in enumerate(curves):
-        folder = make_run(f"paper/20news/{name}/seed{seed}")
-        write_log(folder, held_out, center_mass)
+    """Writes and reads a setting, a curve of held-out accuracy a seed; beside it lies one of the miniature."""
+    for preset, seeds in (("paper", curves), ("mini", [[0.5] * 7])):
+        for seed, held_out in enumerate(seeds):
+            write_log(make_run(f"{preset}/20news/{name}/seed{seed}"), held_out, center_mass)
     (tmp_path / "study").mkdir(exist_ok=True)
     (tmp_path / "runs").rename(tmp_path / "study" / name)
-    return read_setting(name, tmp_path / "study")
+    return read_setting(name, tmp_path / "study", "paper")
 
 
 def test_the_table_has_the_mean_and_spread_at_thirds_and_the_best_epoch(make_run, tmp_path):
@@ -52,11 +52,30 @@ def test_the_figure_is_a_png(make_run, tmp_path):
     ("curves", "line"),
     [
         ([], "holds no finished run"),
-        ([[0.1], [0.1, 0.2]], "different numbers of epochs"),
         ([[]], "trained with a hold-out"),
     ],
 )
 def test_runs_that_make_no_curve_are_refused(make_run, tmp_path, curves, line):
-    (tmp_path / "runs").mkdir()
     with pytest.raises(UserError, match=line):
         setting(make_run, tmp_path, "hatt", curves)
+
+
+def test_runs_of_different_configs_are_no_setting(make_run, tmp_path):
+    setting(make_run, tmp_path, "hatt", [[0.1], [0.2]])
+    config = tmp_path / "study/hatt/paper/20news/hatt/seed1/config.yaml"
+    config.write_text(config.read_text() + "\nother: 1\n")
+    with pytest.raises(UserError, match="hatt/paper: its runs are of different configs; give each study a --runs"):
+        read_setting("hatt", tmp_path / "study", "paper")
+
+
+def test_each_line_of_the_runs_says_its_setting_and_seed(make_run, tmp_path, monkeypatch):
+    setting(make_run, tmp_path, "hatt", [[0.1, 0.5], [0.2, 0.4]])
+    options = ["--runs", str(tmp_path / "study"), "--out", str(tmp_path / "results")]
+    monkeypatch.setattr("sys.argv", ["learning_curves", "hatt", *options])
+    main()
+    lines = (tmp_path / "results/paper/learning_curves.runs.jsonl").read_text().splitlines()
+    runs = [json.loads(line) for line in lines]
+    assert [(run["setting"], run["seed"], run["epochs"][1]["held_out_accuracy"]) for run in runs] == [
+        ("hatt", 0, 0.5),
+        ("hatt", 1, 0.4),
+    ]

@@ -16,9 +16,9 @@ def sizes(focused):
 
 
 def test_hatt_counts_real_words_once_and_projects_distinct_words_only():
-    word_encoder = 3 * 5 * 16 + 6 * 2 * 16  # 3 distinct words, 6 words; 16 gates of two directions
+    word_encoder = 3 * 5 * 16 + 3 * 2 * 16  # 3 distinct words, 3 words behind others; 16 gates of two directions
     word_attention = 6 * (4 * 3 + 3 + 4)  # projection, similarity, weighted sum
-    sentence_encoder = 3 * (4 + 2) * 16
+    sentence_encoder = (3 * 4 + 1 * 2) * 16  # 3 sentences, one behind another
     sentence_attention = 3 * (4 * 3 + 3 + 4)
     classifier = 2 * 4 * 10
     expected = 6 * (word_encoder + word_attention + sentence_encoder + sentence_attention + classifier)

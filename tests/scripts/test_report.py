@@ -77,6 +77,14 @@ def test_a_difference_that_rounds_to_zero_has_no_minus_sign(report, make_run):
     assert "-0.0" not in report()
 
 
+def test_an_interval_that_ends_just_below_zero_shows_it(report, make_run):
+    for seed, (hatt, fan) in enumerate([(0.640, 0.642), (0.640, 0.6421), (0.640, 0.6408)]):
+        make_run(f"paper/20news/hatt/seed{seed}", {"accuracy": hatt})
+        make_run(f"paper/20news/fan-unsup/seed{seed}", {"accuracy": fan, "center_mass": 0.5})
+    # 0.2, 0.21 and 0.08: mean 0.1633, half width 4.3027 * 0.07234 / sqrt(3) = 0.1797: from -0.016.
+    assert lines_after(report(), "20 Newsgroups, test accuracy")[0][2:] == ["+0.2", "-0.0 to +0.3", "3"]
+
+
 def test_missing_runs_are_listed_with_the_reason_and_the_command_that_fills_them(report, make_run, make_row, tmp_path):
     make_row()
     make_run("paper/20news/hatt/seed2", {"accuracy": 0.9}, finished=False)

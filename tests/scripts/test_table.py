@@ -225,11 +225,23 @@ def test_table_6_is_five_trials_of_three_variants_on_three_data_sets():
     assert {seed for _, seed in runs} == set("01234")
 
 
-def test_table_8_is_five_trials_of_four_rules_and_shares_the_semantic_runs_of_table_6():
+def test_table_8_is_five_trials_of_four_rules_and_shares_the_semantic_runs_and_hatt_s_with_table_6():
     runs = trainings(dry_run("table8"))
     shared = set(runs) & set(trainings(dry_run("table6")))
-    assert len(runs) == 20
-    assert shared == {("language/configs/paper/20news/fan-sup.yaml", seed) for seed in "01234"}
+    assert len(runs) == 25
+    configs = [f"language/configs/paper/20news/{variant}.yaml" for variant in ("hatt", "fan-sup")]
+    assert shared == {(config, seed) for config in configs for seed in "01234"}
+
+
+def test_the_study_of_documents_keeps_a_part_of_the_training_posts_from_training():
+    commands = [" ".join(command) for command in dry_run("study_documents", "--seeds", "0,1", "--data", "/data")]
+    trained = [command for command in commands if "language.train" in command]
+    settings = [command.partition("--runs ")[2].split()[0].removeprefix("runs/study/") for command in trained]
+    assert len(trained) == 2 * len(set(settings)) and settings[: len(set(settings))] == list(dict.fromkeys(settings))
+    assert all("--set text.holdout=0.1" in command for command in commands[:-1])
+    assert not [command for command in commands if "evaluate" in command or "language.predict" in command]
+    names = " ".join(dict.fromkeys(settings))
+    assert commands[-1] == f"python -m scripts.learning_curves {names} --preset paper --runs runs/study --out results"
 
 
 def test_hatt_has_no_center_mass():
@@ -249,7 +261,7 @@ def test_every_run_is_announced_with_its_number(copy, table, jobs):
 def test_the_miniature_is_written_when_it_is_not_there_and_one_seed_is_run(tmp_path):
     commands = dry_run("table8", "--preset", "mini", "--data", str(tmp_path))
     assert commands[0] == ["python", "-m", "data.mini", "--out", f"{tmp_path}/mini"]
-    assert len(trainings(commands)) == 4
+    assert len(trainings(commands)) == 5
     assert all(command[-1] == f"{tmp_path}/mini" for command in commands if command[2] == "language.predict")
     for piece in ("lexicon.tsv", "VOCdevkit", "coco", "visual_genome", "mit67"):  # an older version wrote fewer
         assert dry_run("table8", "--preset", "mini", "--data", str(tmp_path)) == commands
@@ -306,7 +318,7 @@ def test_runs_side_by_side_are_the_same_commands_and_what_they_wrote_is_in_their
 def test_each_run_gets_its_own_gpu(copy):
     assert call(copy / "scripts/table8.sh", "--gpus", "4,7", "--seeds", "0").returncode == 0
     given = [command[-1] for command in calls(copy) if command[1] in ("language.train", "language.predict")]
-    assert len(given) == 8 and set(given) == {"4", "7"}
+    assert len(given) == 10 and set(given) == {"4", "7"}
 
 
 @pytest.mark.parametrize("jobs", ["1", "2"])

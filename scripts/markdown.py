@@ -64,11 +64,15 @@ def over_k(curve: Curve) -> str:
 
 
 def differences(rows: list[list[Cell]]) -> str:
-    """Each variant against every one before it in its row, over the seeds both have."""
+    """Each variant against every one before it in its row, over the seeds both have.
+
+    Differences that are the same for all seeds are of counts, as those of parameters, and left out.
+    """
     lines = []
     for row in rows:
         for base, cell in combinations(row, 2):
-            if difference := paired_difference(cell.values, base.values):
+            difference = paired_difference(cell.values, base.values)
+            if difference and difference.half_width != 0:
                 variants = f"{cell.label} − {base.label}"
                 lines.append([row_name([base]), variants, *paired(difference, cell.row.metric)])
     if not lines:

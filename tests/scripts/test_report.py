@@ -77,6 +77,15 @@ def test_a_difference_that_rounds_to_zero_has_no_minus_sign(report, make_run):
     assert "-0.0" not in report()
 
 
+def test_differences_that_are_the_same_for_all_seeds_are_left_out(report, make_run):
+    for seed in (0, 1):
+        make_run(f"paper/20news/hatt/seed{seed}", {"accuracy": 0.64})
+        make_run(f"paper/20news/fan-unsup/seed{seed}", {"accuracy": 0.65, "center_mass": 0.5})
+        make_run(f"paper/20news/fan-sup/seed{seed}", {"accuracy": 0.66 + seed / 100, "center_mass": 0.5})
+    lines = lines_after(report(), "20 Newsgroups, test accuracy")
+    assert [line[1] for line in lines[:2]] == ["FAN-hatt-sup − Hatt", "FAN-hatt-sup − FAN-hatt-unsup"]
+
+
 def test_an_interval_that_ends_just_below_zero_shows_it(report, make_run):
     for seed, (hatt, fan) in enumerate([(0.640, 0.642), (0.640, 0.6421), (0.640, 0.6408)]):
         make_run(f"paper/20news/hatt/seed{seed}", {"accuracy": hatt})

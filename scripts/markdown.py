@@ -11,6 +11,7 @@ from scripts.paper import Metric, Number, Table
 
 MINIATURE = "Ours are of miniature data and networks: not comparable with the paper's numbers"
 NOTHING = "–"
+DUST = 1e-9  # what rounding makes of no spread
 
 
 def markdown_sections(
@@ -72,7 +73,7 @@ def differences(rows: list[list[Cell]]) -> str:
     for row in rows:
         for base, cell in combinations(row, 2):
             difference = paired_difference(cell.values, base.values)
-            if difference and difference.half_width != 0:
+            if difference and (difference.half_width is None or difference.half_width > DUST):
                 variants = f"{cell.label} − {base.label}"
                 lines.append([row_name([base]), variants, *paired(difference, cell.row.metric)])
     if not lines:

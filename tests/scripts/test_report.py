@@ -79,7 +79,7 @@ def test_a_difference_that_rounds_to_zero_has_no_minus_sign(report, make_run):
 
 def test_differences_that_are_the_same_for_all_seeds_are_left_out(report, make_run):
     for seed in (0, 1):
-        make_run(f"paper/20news/hatt/seed{seed}", {"accuracy": 0.64})
+        make_run(f"paper/20news/hatt/seed{seed}", {"accuracy": 0.64 + seed * 1e-16})
         make_run(f"paper/20news/fan-unsup/seed{seed}", {"accuracy": 0.65, "center_mass": 0.5})
         make_run(f"paper/20news/fan-sup/seed{seed}", {"accuracy": 0.66 + seed / 100, "center_mass": 0.5})
     lines = lines_after(report(), "20 Newsgroups, test accuracy")

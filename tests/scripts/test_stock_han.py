@@ -68,4 +68,5 @@ def test_it_computes_what_ours_computes(networks, forward):
     np.testing.assert_allclose(actual, expected, rtol=1e-5, atol=1e-5 * np.abs(expected).max())
     for one, other in zip(gradients, theirs, strict=True):
         other = tf.reshape(other, one.shape).numpy()
-        np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-5 * np.abs(other).max())
+        # Those of the attention are differences of much larger numbers, of which float32 leaves four digits.
+        np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-4 * np.abs(other).max())

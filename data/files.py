@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from tokenize import TokenError
 from typing import Any
-from zipfile import BadZipFile
+from zipfile import BadZipFile, ZipFile
 
 import numpy as np
 import yaml
@@ -112,6 +112,17 @@ def read_arrays(path: Path, names: list[str], what: str, remedy: str) -> dict[st
     if missing := [name for name in names if name not in arrays]:
         raise UserError(f"{path}: {what} lacks the array {missing[0]}; {remedy}")
     return arrays
+
+
+def array_names(path: Path, what: str, remedy: str) -> set[str]:
+    """The names of the arrays in an `.npz`; a missing or damaged one gets one line."""
+    try:
+        with ZipFile(path) as archive:
+            return {name.removesuffix(".npy") for name in archive.namelist()}
+    except FileNotFoundError:
+        raise UserError(f"{path}: no such {what}; {remedy}") from None
+    except DAMAGE as error:
+        raise UserError(f"{path}: {what} is damaged ({error}); {remedy}") from None
 
 
 def open_array(path: Path, what: str, remedy: str) -> np.ndarray:

@@ -9,6 +9,8 @@ detector.yaml   of scenes: which detector they stand on
 imported.json   of what `vision.relation_networks import` made: the checkpoint, and its SHA-256
 predictions.npz, center_mass.npz    written by `predict`, the first for documents and scenes
 detections.json, relations.npz      written by `predict` for images: COCO's results format, and ranked pairs of ROIs
+detections.hard_nms.json            the same with hard NMS in place of soft-NMS, where it was asked for
+training_center_mass.npz            written by `predict --training-images`
 metrics.json    written by `scripts.evaluate`
 output.log      what a run said that had no terminal of its own, written by `scripts.jobs`
 """
@@ -28,7 +30,7 @@ from typing import Any
 
 from data.config import write_config
 from data.errors import UserError
-from data.files import read_json, read_text, write_json, write_text
+from data.files import array_names, read_json, read_text, write_json, write_text
 
 BEGIN_ANEW = "remove the run folder to begin anew"
 
@@ -49,7 +51,9 @@ class RunFolder:
         self.predictions = path / "predictions.npz"
         self.detections = path / "detections.json"
         self.relations = path / "relations.npz"
+        self.hard_detections = path / "detections.hard_nms.json"
         self.center_mass = path / "center_mass.npz"
+        self.training_center_mass = path / "training_center_mass.npz"
         self._log = path / "log.jsonl"
         self._record = path / "run.json"
 
@@ -135,6 +139,11 @@ class RunFolder:
                 "finished": datetime.now(timezone.utc).isoformat(timespec="seconds"),
             },
         )
+
+    def has_center_mass(self) -> bool:
+        """Whether `center_mass.npz` is there, with the values of equal weights, which older versions did not write."""
+        remedy = "remove it and run the predict command again"
+        return self.center_mass.exists() and "uniform" in array_names(self.center_mass, "center-mass file", remedy)
 
     def record(self) -> dict[str, Any]:
         """The contents of `run.json`."""

@@ -42,10 +42,12 @@ class Predictions(NamedTuple):
         probabilities: [D, classes].
         center_mass: [D] mean center-mass over the sentences with a target pair; NaN where a document has none.
             None in a network without FAN.
+        uniform: [D] the same if all pair weights were equal: |T| / N² of the sentence's N words in mode "matrix".
     """
 
     probabilities: np.ndarray
-    center_mass: np.ndarray | None
+    center_mass: np.ndarray | None = None
+    uniform: np.ndarray | None = None
 
 
 PredictStep = Callable[[np.ndarray, np.ndarray], list["tf.Tensor"]]
@@ -65,11 +67,17 @@ def make_predict_step(forward: "Forward", config: Config) -> PredictStep:
         probabilities = tf.nn.softmax(logits)  # [B, classes]
         if attention.relations is None:
             return [probabilities]
-        relations = sentence_relations(attention, words, categories, config.relation_loss)
-        document = attention.rows[:, 0]  # [R]
-        sums = tf.math.unsorted_segment_sum(relations.center_mass * relations.related, document, tf.shape(words)[0])
-        counts = tf.math.unsorted_segment_sum(relations.related, document, tf.shape(words)[0])
-        return [probabilities, sums / counts]  # [B], 0 / 0 = NaN where no sentence has a pair
+        equal = attention._replace(relations=tf.zeros_like(attention.relations))
+        of_network, of_equal = (
+            sentence_relations(each, words, categories, config.relation_loss) for each in (attention, equal)
+        )
+        document, documents = attention.rows[:, 0], tf.shape(words)[0]  # [R]
+        counts = tf.math.unsorted_segment_sum(of_network.related, document, documents)
+        center_mass, uniform = (
+            tf.math.unsorted_segment_sum(each.center_mass * each.related, document, documents) / counts
+            for each in (of_network, of_equal)
+        )
+        return [probabilities, center_mass, uniform]  # [B], 0 / 0 = NaN where no sentence has a pair
 
     return predict_batch
 
@@ -82,7 +90,7 @@ def predict_documents(step: PredictStep, documents: EncodedDocuments) -> Predict
         words, categories = documents.words[rows].astype(np.int32), documents.categories[rows].astype(np.int32)
         outputs.append([output.numpy() for output in step(words, categories)])
     columns = [np.concatenate(column) for column in zip(*outputs, strict=True)]
-    return Predictions(columns[0], columns[1] if len(columns) > 1 else None)
+    return Predictions(*columns)
 
 
 def predict_test_set(folder: Path, data: Path, cache: Path | None, gpus: str | None = None) -> None:
@@ -90,7 +98,7 @@ def predict_test_set(folder: Path, data: Path, cache: Path | None, gpus: str | N
     run = RunFolder(folder)
     run.require_finished()
     fan = read_config(Config, run.config_path).model.focused_attention
-    if run.predictions.exists() and (run.center_mass.exists() or not fan):
+    if run.predictions.exists() and (not fan or run.has_center_mass()):
         print(f"{run.predictions}: is there already")
         return
     require_gpus(gpus)
@@ -103,7 +111,8 @@ def predict_test_set(folder: Path, data: Path, cache: Path | None, gpus: str | N
         raise UserError(f"{data}: its documents are not those that {folder} was trained on; give its --data")
     predictions = predict_documents(make_predict_step(quickest_forward(trained.model), trained.config), corpus.test)
     if predictions.center_mass is not None:
-        write_arrays(run.center_mass, ids=corpus.test.ids, center_mass=predictions.center_mass)
+        masses = {"center_mass": predictions.center_mass, "uniform": predictions.uniform}
+        write_arrays(run.center_mass, ids=corpus.test.ids, **masses)
     write_arrays(
         run.predictions,
         ids=corpus.test.ids,

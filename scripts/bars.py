@@ -4,21 +4,24 @@ from pathlib import Path
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from data.files import replaced_on_success
 from scripts.collect import Cell
-from scripts.metrics.trials import Summary
+from scripts.metrics.trials import Summary, summarize
 from scripts.paper import Number, Table
 
 OURS, PAPER = "#1f5fa8", "#c4c4c4"
 WIDTH = 0.4  # of a bar, where neighbouring variants are 1 apart
+STYLES = (":", "--", "-")  # of the lines of references, in their order
 
 
 def draw_bars(path: Path, table: Table, rows: list[list[Cell]], remark: str) -> None:
     """Writes a PNG with a panel a row: the rows of a data set from top to bottom, data sets from left to right.
 
-    Every axis begins at zero, so that a bar's length is its value; panels beside each other share their scale.
+    Every axis begins at zero, so that a bar's length is its value; neighbouring panels share their scale. What a value
+    must be read against is drawn as lines across its bar.
 
     Args:
         path: the file.
@@ -43,11 +46,13 @@ def draw_bars(path: Path, table: Table, rows: list[list[Cell]], remark: str) -> 
     figure.suptitle(f"{table.title}\n{remark}".rstrip(), fontsize=10)
     has_paper = any(cell.paper for row in rows for cell in row)
     handles = [Patch(color=PAPER, label="paper")] if has_paper else []
+    styles = {label: style for row in rows for label, style in zip(row[0].references, STYLES, strict=False)}
+    lines = [Line2D([], [], color="black", linestyle=style, label=label) for label, style in styles.items()]
     figure.legend(
-        handles=[*handles, Patch(color=OURS, label="ours")],
+        handles=[*handles, Patch(color=OURS, label="ours"), *lines],
         title="error bars: one standard deviation over trials",
         loc="outside lower center",
-        ncols=2,
+        ncols=6,
         frameon=False,
         fontsize=9,
         title_fontsize=8,
@@ -70,6 +75,10 @@ def _draw_row(axes: Axes, variants: list[str], row: list[Cell]) -> None:
             _draw_bar(axes, position - shift, cell.paper, PAPER, metric.decimals)
         if cell.ours:
             _draw_bar(axes, position + shift, cell.ours, OURS, metric.decimals)
+        for by_seed, style in zip(cell.references.values(), STYLES, strict=False):
+            if by_seed:
+                mean = summarize(list(by_seed.values())).mean
+                axes.hlines(mean, position - 0.45, position + 0.45, color="black", linestyle=style, linewidth=1)
     axes.set_xlim(-0.6, len(variants) - 0.4)
     axes.margins(y=0.12)
 

@@ -4,6 +4,7 @@ set -euo pipefail
 # shellcheck source=scripts/table.sh
 source "$(dirname "${BASH_SOURCE[0]}")/table.sh"
 source scripts/images.sh
+training_images=yes # shellcheck disable=SC2034  # images.sh reads it
 
 about="Object detection, recall of relationship proposals over K and center-mass on BCCD, microscope images with three
 categories of blood cells, for Faster R-CNN (base), with a focused attention network added (fan-unsup), and supervised

@@ -1,7 +1,8 @@
 """Measures recall of annotated relations at the size of Visual Genome: `python -m scripts.bench_recall --work DIR`.
 
 Objects, relations and ranked pairs of ROIs are made up and written to files image by image, as `vision.predict` writes
-them. Then the functions of `scripts.evaluate` read them.
+them. Then the functions of `scripts.evaluate` read them: recall of both rankings and of the three reference orders, and
+on request the same without duplicates.
 """
 
 import argparse
@@ -17,18 +18,20 @@ from tqdm import tqdm
 from data.errors import run_command
 from data.files import open_array, write_arrays
 from data.options import count_from_1
+from data.proposals import Proposals, Ranking, relations_writer
 from data.records import ImageDataset, ImageRecord
 from scripts.evaluate import TOP_K, positive_numbers
-from scripts.image_metrics import recall_from
+from scripts.image_metrics import title_of
 from scripts.process_memory import peak_resident
 from scripts.relation_loops import CATEGORIES, ROIS, made_up_scene
+from scripts.relation_recall import RelationRecall, recall_of_orders
 from scripts.turns import machine_and_threads
 
 EXAMPLE = """\
 example, of a thousandth of the size:
   python -m scripts.bench_recall --work /tmp/recall --images 26
 
-The files, some 45 kB an image, stay in the folder; give it again and they are replaced.
+The files, some 80 kB per image, stay in the folder; give it again and they are replaced.
 """
 
 IMAGES, PAIRS = 26_000, 5000  # So many of Visual Genome's test images hold a relation.
@@ -41,8 +44,6 @@ WIDTH, HEIGHT = 1000, 600
 
 def write_files(work: Path, images: int, pairs: int) -> None:
     """Writes `relations.npz`, and the objects and annotated relations of the images; prints time and memory."""
-    from vision.proposals import Proposals, relations_writer
-
     work.mkdir(parents=True, exist_ok=True)
     start = time.perf_counter()
     generator = np.random.default_rng(0)
@@ -52,11 +53,13 @@ def write_files(work: Path, images: int, pairs: int) -> None:
     write_arrays(work / "offsets.npz", **offsets)
     np.save(work / "annotated.npy", np.concatenate(related))
     boxes = np.lib.format.open_memmap(work / "boxes.npy", "w+", np.float32, (int(objects.sum()), 4))
-    with peak_resident() as peaks, relations_writer(work / "relations.npz") as add:
+    with peak_resident() as peaks, relations_writer(work / "relations.npz", with_pairs=True) as add:
         for number in tqdm(range(images), desc="writing", unit="image", mininterval=1, leave=False):
             scene = made_up_scene(number, HEIGHT, WIDTH, int(objects[number]))
             boxes[slice(*offsets["boxes"][number : number + 2])] = scene.boxes
-            add(str(number), Proposals(scene.rois, *made_up_ranking(generator, pairs)))
+            scores, labels = generator.random(ROIS, np.float32), generator.integers(0, CATEGORIES, ROIS)
+            rankings = (made_up_ranking(generator, pairs) for _ in range(2))
+            add(str(number), Proposals(scene.rois, scores, labels, *rankings))
     size = (work / "relations.npz").stat().st_size / 1e6
     print(f"relations.npz: {size:,.0f} MB in {time.perf_counter() - start:.1f} s, memory at most {_shown(peaks)}")
 
@@ -67,11 +70,12 @@ def made_up_relations(generator: np.random.Generator, objects: int) -> np.ndarra
     return np.unique(np.stack([first, second + (second >= first)], axis=1), axis=0)
 
 
-def made_up_ranking(generator: np.random.Generator, pairs: int) -> tuple[np.ndarray, np.ndarray]:
-    """[P, 2] pairs of different ROIs, each once, and falling weights [P] of them."""
+def made_up_ranking(generator: np.random.Generator, pairs: int) -> Ranking:
+    """Pairs of different ROIs, each once, and falling weights of them."""
     first, second = np.divmod(generator.permutation(ROIS * (ROIS - 1))[:pairs], ROIS - 1)
     weights = np.sort(generator.exponential(size=pairs))[::-1] / ROIS**2
-    return np.stack([first, second + (second >= first)], axis=1).astype(np.uint16), weights.astype(np.float32)
+    ranked = np.stack([first, second + (second >= first)], axis=1)
+    return Ranking(ranked.astype(np.uint16), weights.astype(np.float32))
 
 
 # --- their evaluation -----------------------------------------------------------------------------------------------
@@ -100,17 +104,27 @@ class MadeUpRecords(Sequence[ImageRecord]):
         return ImageRecord(str(number), Path(), WIDTH, HEIGHT, boxes, labels, none, none, relations)
 
 
-def evaluate_files(work: Path, pairs: int) -> None:
-    """Prints recall over K, and time and memory that it takes."""
+def evaluate_files(work: Path, pairs: int, distinct: bool) -> None:
+    """Prints recall over K, and the time and memory that it takes, once more without duplicates if `distinct`."""
     dataset = ImageDataset(("made up",) * CATEGORIES, tuple(range(1, CATEGORIES + 1)), MadeUpRecords(work))
     top_k = [k for k in positive_numbers(TOP_K) if k <= pairs] or [pairs]
+    found = _evaluate(work, dataset, top_k, distinct=False)
+    print(f"{found.images:,} images, {pairs:,} pairs per ranking, {found.relations:,} relations")
+    for order, recall in found.orders.items():
+        recalls = ", ".join(f"@{k} {value:.2%}" for k, value in zip(top_k, recall.mean.tolist(), strict=True))
+        print(f"{title_of(order)}: {recalls}")
+    if distinct:
+        _evaluate(work, dataset, top_k, distinct=True)
+
+
+def _evaluate(work: Path, dataset: ImageDataset, top_k: list[int], distinct: bool) -> RelationRecall:
     start = time.perf_counter()
     with peak_resident() as peaks:
-        found = recall_from(work / "relations.npz", dataset, top_k, "annotated", directed=True)
+        found = recall_of_orders(work / "relations.npz", dataset, top_k, "annotated", directed=True, distinct=distinct)
     seconds = time.perf_counter() - start
-    recalls = ", ".join(f"recall@{k} {value:.2%}" for k, value in zip(top_k, found.mean.tolist(), strict=True))
-    print(f"{found.images:,} images, {pairs:,} pairs each, {found.relations:,} relations: {recalls}")
-    print(f"recall: {seconds:.1f} s, {found.images / seconds:.0f} images/s, memory at most {_shown(peaks)}")
+    what = "recall, with and without duplicates" if distinct else "recall"
+    print(f"{what}: {seconds:.1f} s, {found.images / seconds:.0f} images/s, memory at most {_shown(peaks)}")
+    return found
 
 
 def _shown(peaks: dict[str, float]) -> str:
@@ -130,7 +144,7 @@ def main() -> None:
     write.join()
     if write.exitcode:
         sys.exit(write.exitcode)
-    evaluate_files(arguments.work, arguments.pairs)
+    evaluate_files(arguments.work, arguments.pairs, arguments.distinct)
 
 
 def _write(work: Path, images: int, pairs: int) -> None:
@@ -151,6 +165,7 @@ def _parse_arguments() -> argparse.Namespace:
     parser.add_argument(
         "--pairs", type=_pairs, default=PAIRS, metavar="N", help=f"of {ROIS} ROIs, an image (default: {PAIRS:,})"
     )
+    parser.add_argument("--distinct", action="store_true", help="measure recall without duplicate pairs as well")
     return parser.parse_args()
 
 

@@ -18,7 +18,7 @@ from data.config import read_config
 from data.errors import run_command
 from data.images import read_images
 from data.options import add_data_option, add_gpus_option, choose_gpus, count_from_1
-from scripts.metrics.relations import ranks_of_relations, recall, relations_between
+from scripts.metrics.relations import found_at, objects_under, ranks_of_relations, relations_between
 from scripts.relation_loops import OBJECTS, ROIS, Scene, looped_recall, looped_targets, made_up_pairs, made_up_scene
 from scripts.training_steps import made_up_batch, milliseconds, train_on, unchanging_learner
 from scripts.turns import machine_and_threads, median_and_range, ratio, take_turns
@@ -196,9 +196,10 @@ def compare_recall() -> Iterator[Comparison]:
 
 
 def ranked_recall(scene: Scene, pairs: np.ndarray) -> np.ndarray:
-    """Recall at each K of `TOP_K`, as `scripts.evaluate` has it."""
+    """Recall at each K of `TOP_K`, as `scripts.evaluate` measures it."""
     relations = relations_between(scene.labels, "different_category")
-    return recall([ranks_of_relations(scene.rois, pairs, scene.boxes, relations)], TOP_K).mean
+    ranks = ranks_of_relations(pairs, objects_under(scene.rois, scene.boxes), relations)
+    return found_at(ranks, TOP_K) / len(relations)
 
 
 # --- how it is measured ---------------------------------------------------------------------------------------------

@@ -41,14 +41,24 @@ class Gap(NamedTuple):
 
 @dataclass(frozen=True)
 class Cell:
-    """One variant in one row: the paper's number and ours by seed, all in the paper's unit."""
+    """One variant in one row: the paper's number and ours by seed, all in the paper's unit.
+
+    Args:
+        references: what ours must be read against, by label and seed.
+        against_first: ours less the row's first variant, over the seeds that both have.
+        best_reference: the reference with the highest mean, of this variant or of one without pair weights.
+        against_best: ours less the best reference.
+    """
 
     row: Row
     variant: str
     label: str
     paper: Number | None
     values: dict[int, float]
-    against_first: Difference | None  # to the row's first variant, over the seeds both have
+    references: dict[str, dict[int, float]]
+    against_first: Difference | None = None
+    best_reference: str | None = None
+    against_best: Difference | None = None
 
     @property
     def ours(self) -> Summary | None:
@@ -112,12 +122,28 @@ def fill_cells(table: Table, runs: list[Run]) -> list[list[Cell]]:
 
 
 def fill_curves(table: Table, runs: list[Run]) -> list[Curve]:
-    """The table's `curve` on each data set that has runs, for the variants that its rows have at some K."""
-    if not table.curve:
-        return []
-    rows = {row.dataset: row for row in table.rows if row.metric.name.startswith(table.curve.name)}
-    curves = [_fill_curve(table, row, runs) for row in rows.values()]
+    """The table's `curves` on each data set that has runs, for the variants that its rows have at some K."""
+    curves = []
+    for metric in table.curves:
+        rows = {row.dataset: row for row in table.rows if row.metric.name.startswith(metric.name)}
+        curves += [_fill_curve(table, metric, row, runs) for row in rows.values()]
     return [curve for curve in curves if curve.top_k]
+
+
+def is_reference(cell: Cell) -> bool:
+    """Whether a cell has reference values alone."""
+    return cell.variant in cell.row.references_alone
+
+
+def reference_columns(curve: Curve) -> dict[str, list[dict[int, float]]]:
+    """Values by seed at each K, by label, of the references of the curve's variants without pair weights."""
+    return {
+        f"{label} of {cell.label}": [row[place].references[label] for row in curve.rows]
+        for place, cell in enumerate(curve.rows[0])
+        if is_reference(cell)
+        for label, by_seed in cell.references.items()
+        if by_seed
+    }
 
 
 def fill_commands(table: Table, preset: str, runs: Path, gaps: list[Gap]) -> list[str]:
@@ -142,28 +168,57 @@ def script_of(table: Table, preset: str) -> str:
 
 def _fill_row(table: Table, row: Row, runs: list[Run]) -> list[Cell]:
     values: dict[str, dict[int, float]] = {variant: {} for variant in row.cells}
+    labels = row.metric.reference_names()
+    references = {variant: {label: {} for label in labels.values()} for variant in row.cells}
     for run in runs:
-        if run.dataset == row.dataset and run.variant in values:
+        if run.dataset != row.dataset or run.variant not in values:
+            continue
+        if run.variant not in row.references_alone:
             values[run.variant][run.seed] = run.metrics[row.metric.name] * row.metric.times
-    first = next(iter(row.cells))
-    return [
-        Cell(
-            row=row,
-            variant=variant,
-            label=table.columns[variant],
-            paper=paper,
-            values=values[variant],
-            against_first=None if variant == first else paired_difference(values[variant], values[first]),
+        for name, label in labels.items():
+            references[run.variant][label][run.seed] = run.metrics[name] * row.metric.times
+    first = next(variant for variant in row.cells if variant not in row.references_alone)
+    of_others = {
+        f"{label} of {table.columns[variant]}": by_seed
+        for variant in row.cells
+        if variant in row.references_alone
+        for label, by_seed in references[variant].items()
+    }
+    cells = []
+    for variant, paper in row.cells.items():
+        best = _best({**references[variant], **of_others}) if values[variant] else None
+        cells.append(
+            Cell(
+                row=row,
+                variant=variant,
+                label=table.columns[variant],
+                paper=paper,
+                values=values[variant],
+                references=references[variant],
+                against_first=None if variant == first else paired_difference(values[variant], values[first]),
+                best_reference=best and best[0],
+                against_best=best and paired_difference(values[variant], best[1]),
+            )
         )
-        for variant, paper in row.cells.items()
-    ]
+    return cells
 
 
-def _fill_curve(table: Table, row: Row, runs: list[Run]) -> Curve:
+def _best(references: dict[str, dict[int, float]]) -> tuple[str, dict[int, float]] | None:
+    """The label and the values of the reference with the highest mean; None without any."""
+    measured = {label: by_seed for label, by_seed in references.items() if by_seed}
+    if not measured:
+        return None
+    return max(measured.items(), key=lambda item: summarize(list(item[1].values())).mean)
+
+
+def _fill_curve(table: Table, metric: Metric, row: Row, runs: list[Run]) -> Curve:
     """The cells at every K at which all runs were evaluated, in rows made like the given one of the table."""
-    metric = table.curve
-    names = [run.metrics.keys() for run in runs if run.dataset == row.dataset and run.variant in row.cells]
-    common = set.intersection(*map(set, names)) if names else set()
+    weighing = [
+        run.metrics.keys()
+        for run in runs
+        if run.dataset == row.dataset and run.variant in row.cells and run.variant not in row.references_alone
+    ]
+    common = set.intersection(*map(set, weighing)) if weighing else set()
     top_k = sorted(int(name.removeprefix(metric.name)) for name in common if name.startswith(metric.name))
     at_k = [replace(metric, name=f"{metric.name}{k}") for k in top_k]
     rows = [replace(row, metric=one, cells=dict.fromkeys(row.cells)) for one in at_k]

@@ -1,9 +1,11 @@
 """Curves with bands: a metric of a table over K, and what other drawings of curves share with it."""
 
 import csv
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from itertools import cycle
 from pathlib import Path
-from typing import NamedTuple
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -11,26 +13,31 @@ from matplotlib.figure import Figure
 
 from data.errors import UserError
 from data.files import read_text, replaced_on_success
-from scripts.collect import Cell, Curve
+from scripts.collect import Curve, reference_columns
+from scripts.metrics.trials import summarize
 from scripts.paper import Table
 
 WIDTH, HEIGHT = 5, 4  # inches, of a panel
 LEAST_WIDTH = 6.5  # inches, of a figure: room for its title
-DASHED = {"linestyle": "--", "marker": "o", "markersize": 3}
+OF_OTHERS = {"linestyle": "-.", "marker": "o", "markersize": 3}
+GRAYS = ("#b0b0b0", "#808080", "#303030")  # of reference orders, which are dashed
 
 POINTS = ["label", "k", "recall"]
 MEND = f"it must begin with the line {','.join(POINTS)}, and go on with a point a line, its recall in percent"
 
 
+NO_STYLE: Mapping[str, Any] = MappingProxyType({})
+
+
 class Line(NamedTuple):
-    """A curve through [P] points and the band around it, from `low` to `high`; dashed, with its points, if not ours."""
+    """A curve through [P] points and the band around it, from `low` to `high`, drawn with the `style` of Matplotlib."""
 
     label: str
     x: np.ndarray
     y: np.ndarray
     low: np.ndarray
     high: np.ndarray
-    is_ours: bool = True
+    style: Mapping[str, Any] = NO_STYLE
 
 
 class Panel(NamedTuple):
@@ -48,15 +55,16 @@ def draw_curves(path: Path, table: Table, curves: list[Curve], remark: str, othe
     Args:
         path: the file.
         table: gives the title.
-        curves: at least one; a variant without a run has no line.
+        curves: at least one; a variant without a run has no line. The references of a variant without pair weights are
+            dashed and gray.
         remark: printed below the title, may be empty.
-        others: lines to draw over each panel.
+        others: lines to draw over the panels of the first metric.
     """
     panels = [
         Panel(
             title=f"{curve.dataset}: {curve.metric.label}\nmean and standard deviation over trials",
             x_label="K",
-            lines=[*(_line(curve, cells) for cells in zip(*curve.rows, strict=True) if cells[0].ours), *others],
+            lines=[*_lines(curve), *(others if curve.metric == table.curves[0] else ())],
             ticks=tuple(curve.top_k),
         )
         for curve in curves
@@ -64,11 +72,21 @@ def draw_curves(path: Path, table: Table, curves: list[Curve], remark: str, othe
     draw_panels(path, panels, title=f"{table.title}\n{remark}".rstrip())
 
 
-def _line(curve: Curve, cells: tuple[Cell, ...]) -> Line:
-    """The line of one variant, whose cells are in the order of K; one trial has a band of no height."""
-    mean = np.array([cell.ours.mean for cell in cells])
-    std = np.array([cell.ours.std or 0 for cell in cells])
-    return Line(cells[0].label, np.array(curve.top_k), mean, mean - std, mean + std)
+def _lines(curve: Curve) -> list[Line]:
+    """The lines of a curve's variants, then of its references."""
+    variants = [cells for cells in zip(*curve.rows, strict=True) if cells[0].values]
+    lines = [_line(curve, cells[0].label, [cell.values for cell in cells]) for cells in variants]
+    for color, (label, by_seed) in zip(cycle(GRAYS), reference_columns(curve).items()):
+        lines.append(_line(curve, label, by_seed, {"linestyle": "--", "color": color}))
+    return lines
+
+
+def _line(curve: Curve, label: str, values: list[dict[int, float]], style: Mapping[str, Any] = NO_STYLE) -> Line:
+    """The mean over trials and one standard deviation around it, of values by seed at each K."""
+    summaries = [summarize(list(by_seed.values())) for by_seed in values]
+    mean = np.array([summary.mean for summary in summaries])
+    std = np.array([summary.std or 0 for summary in summaries])  # one trial has a band of no height
+    return Line(label, np.array(curve.top_k), mean, mean - std, mean + std, style)
 
 
 def read_lines(path: Path) -> list[Line]:
@@ -91,7 +109,7 @@ def read_lines(path: Path) -> list[Line]:
             if curves.setdefault(label, {}).setdefault(k, recall) != recall:
                 raise UserError(f"{path}: line {number}: {label} has another recall at {k} above; remove one of them")
     lines = [(label, *map(np.array, zip(*sorted(points.items()), strict=True))) for label, points in curves.items()]
-    return [Line(label, k, recall, recall, recall, is_ours=False) for label, k, recall in lines]
+    return [Line(label, k, recall, recall, recall, OF_OTHERS) for label, k, recall in lines]
 
 
 def _point(row: list[str], place: str) -> tuple[str, int, float]:
@@ -128,6 +146,6 @@ def draw_panels(path: Path, panels: list[Panel], title: str = "") -> None:
 
 
 def _draw_line(axes: Axes, line: Line, color: str) -> None:
-    style = {} if line.is_ours else DASHED
-    axes.plot(line.x, line.y, color=color, label=line.label, linewidth=1.2, **style)
-    axes.fill_between(line.x, line.low, line.high, color=color, alpha=0.15, linewidth=0)
+    style = {"color": color, **line.style}
+    axes.plot(line.x, line.y, label=line.label, linewidth=1.2, **style)
+    axes.fill_between(line.x, line.low, line.high, color=style["color"], alpha=0.15, linewidth=0)

@@ -3,9 +3,9 @@
 python -m scripts.evaluate classification RUN [RUN ...]          predictions.npz → accuracy
 python -m scripts.evaluate detection RUN [RUN ...] --data DIR    detections.json → average precision
 python -m scripts.evaluate relations RUN [RUN ...] --data DIR    relations.npz → recall over K
-python -m scripts.evaluate center-mass RUN [RUN ...]             center_mass.npz, log.jsonl → center-mass
+python -m scripts.evaluate center-mass RUN [RUN ...]             center_mass.npz → center-mass
 
-Detections and relations may lie in a file of their own, too, see `scripts.evaluate_files`.
+Detections and relations may also be in a file of their own, see `scripts.evaluate_files`.
 """
 
 import argparse
@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
-from typing import get_args
+from typing import Any, get_args
 
 import numpy as np
 
@@ -58,14 +58,18 @@ def evaluate_classification(run: RunFolder) -> Metrics:
         }
 
 
-def evaluate_detection(run: RunFolder, data: Path) -> Metrics:
-    """Mean average precisions over the categories, and those of each, from `detections.json`."""
-    return detection_metrics(run.detections, read_test_images(run, data), data)
+def evaluate_detection(run: RunFolder, data: Path, nms: str = "soft") -> Metrics:
+    """Mean average precisions over the categories, and those of each, from `detections.json`.
+
+    With hard NMS they are from `detections.hard_nms.json`, and their names begin with `hard_nms_`.
+    """
+    path = run.hard_detections if nms == "hard" else run.detections
+    return detection_metrics(path, read_test_images(run, data), data, nms)
 
 
-def evaluate_relations(run: RunFolder, data: Path, top_k: list[int], rule: Rule, unordered: bool = False) -> Metrics:
-    """Recall of relations at each K, from `relations.npz`."""
-    return relation_metrics(run.relations, read_test_images(run, data), data, top_k, rule, unordered)
+def evaluate_relations(run: RunFolder, data: Path, **options: Any) -> Metrics:
+    """Recall of relations at each K, from `relations.npz`; the options are those of `relation_metrics`."""
+    return relation_metrics(run.relations, read_test_images(run, data), data, **options)
 
 
 def read_test_images(run: RunFolder, data: Path) -> ImageDataset:
@@ -84,28 +88,38 @@ read_once = cache(read_images)  # several runs on one data set share it
 
 
 def evaluate_center_mass(run: RunFolder) -> Metrics:
-    """Mean center-mass over the items that hold a pair, from `center_mass.npz`.
+    """Mean center-mass over the items that have a pair, and that of equal weights, from `center_mass.npz`.
 
-    Beside it `train_center_mass`, the mean over the last epoch of training, where the log has it.
+    Where the finished network was measured on its training images (`training_center_mass.npz`), these as well, with
+    names that begin with `training_`. The running mean of an epoch of training is in the log alone: while it was made,
+    the network changed.
     """
+    metrics = _center_mass_of(run.center_mass)
+    if run.training_center_mass.exists():
+        training = _center_mass_of(run.training_center_mass)
+        metrics |= {f"training_{name}": value for name, value in training.items()}
+    return metrics
+
+
+def _center_mass_of(path: Path) -> Metrics:
+    """The numbers of one file of center-masses."""
     arrays = read_arrays(
-        run.center_mass,
-        ["ids", "center_mass"],
+        path,
+        ["ids", "center_mass", "uniform"],
         "center-mass file",
-        "the predict command writes it for variants with FAN; remove a damaged one first",
+        "run the predict command of a variant with FAN, which also replaces a file of an older version",
     )
-    with errors_named(run.center_mass):
+    with errors_named(path):
         require_ids(arrays["ids"], arrays["center_mass"])
+        require_ids(arrays["ids"], arrays["uniform"])
         mean, with_pair, without_pair = mean_center_mass(arrays["center_mass"])
-    metrics = {
+        uniform = mean_center_mass(arrays["uniform"]).mean
+    return {
         "center_mass": mean,
+        "uniform_center_mass": uniform,
         "center_mass_items": with_pair,
         "center_mass_items_without_pair": without_pair,
     }
-    last_epoch = (run.epochs() or [{}])[-1]
-    if "center_mass" in last_epoch:
-        metrics["train_center_mass"] = last_epoch["center_mass"]
-    return metrics
 
 
 def require_ids(ids: np.ndarray, values: np.ndarray) -> None:
@@ -145,11 +159,18 @@ def describe_classification(metrics: Metrics) -> str:
 
 def describe_center_mass(metrics: Metrics) -> str:
     """One line for the screen."""
-    in_training = metrics.get("train_center_mass")
+    line = _describe_center_mass(metrics, "")
+    if "training_center_mass" in metrics:
+        line += f"; of training items {_describe_center_mass(metrics, 'training_')}"
+    return line
+
+
+def _describe_center_mass(metrics: Metrics, prefix: str) -> str:
     return (
-        f"center-mass {metrics['center_mass']:.4f} over {metrics['center_mass_items']:,} items with a pair, "
-        f"{metrics['center_mass_items_without_pair']:,} without"
-        + (f"; {in_training:.4f} in the last epoch of training" if in_training is not None else "")
+        f"center-mass {metrics[f'{prefix}center_mass']:.4f} "
+        f"({metrics[f'{prefix}uniform_center_mass']:.4f} for equal weights) "
+        f"over {metrics[f'{prefix}center_mass_items']:,} items with a pair, "
+        f"{metrics[f'{prefix}center_mass_items_without_pair']:,} without"
     )
 
 
@@ -182,9 +203,17 @@ def build_parser() -> argparse.ArgumentParser:
         help="average precision from detections.json",
     )
     detection.set_defaults(evaluate=evaluate_detection, of_file=detection_metrics, describe=describe_detection)
+    detection.add_argument(
+        "--nms",
+        choices=["soft", "hard"],
+        default="soft",
+        help="hard: those of RUN/detections.hard_nms.json, which vision.predict --nms hard writes; the numbers' names "
+        "begin with hard_nms_ (default: %(default)s)",
+    )
     relations = kinds.add_parser(
         "relations",
-        description="Recall of relations over K from RUN/relations.npz.",
+        description="Recall of relations over K from RUN/relations.npz: of the pairs ranked by W̃ and by W_agg, and of "
+        "orders that use no pair weights: random, the RPN's and the detector's.",
         epilog="example: python -m scripts.evaluate relations runs/paper/voc07/*/seed0 --top-k 100,5000",
         help="recall of relations from relations.npz",
     )
@@ -205,13 +234,19 @@ def build_parser() -> argparse.ArgumentParser:
         "names); annotated relations lead from subject to object",
     )
     relations.add_argument(
+        "--distinct",
+        action="store_true",
+        help="also measure recall after passing over the pairs that repeat a better one: both boxes overlap that "
+        "pair's, in the same order, with an IoU above 0.5",
+    )
+    relations.add_argument(
         "--unordered",
         action="store_true",
         help="annotated relations may be found in either order (these numbers are named so)",
     )
     center_mass = kinds.add_parser(
         "center-mass",
-        description="Center-mass from RUN/center_mass.npz, and that of the last epoch of training from RUN/log.jsonl.",
+        description="Center-mass from RUN/center_mass.npz and, where it is there, RUN/training_center_mass.npz.",
         help="center-mass from center_mass.npz",
     )
     center_mass.set_defaults(evaluate=evaluate_center_mass, describe=describe_center_mass)

@@ -3,105 +3,119 @@
 from pathlib import Path
 
 import numpy as np
-from tqdm import tqdm
 
 from data.errors import UserError
-from data.records import ImageDataset, ImageRecord
+from data.records import ImageDataset
 from scripts.metrics.detection import average_precisions, objects_of
-from scripts.metrics.relations import Recall, Rule, ranks_of_relations, recall, relations_of
-from scripts.predictions import Proposals, read_detections, read_relations
+from scripts.metrics.relations import Rule
+from scripts.predictions import read_detections
+from scripts.relation_recall import DISTINCT, recall_of_orders
 
 Metrics = dict[str, float | int]
 
+HARD_NMS = "hard_nms_"
 
-def detection_metrics(path: Path, dataset: ImageDataset, data: Path) -> Metrics:
+
+def detection_metrics(path: Path, dataset: ImageDataset, data: Path, nms: str = "soft") -> Metrics:
     """Mean average precisions over the categories, and those of each category.
 
-    `map` and `map_50` are COCO's, `voc_map_50` and `voc_area_map_50` VOC's; `ap/<category>` and so on are what they are
-    the means of. A category without an object to find has none.
+    `map` and `map_50` are COCO's; `voc_map`, `voc_map_50` and `voc_area_map_50` VOC's; `ap/<category>` and so on are
+    what they are the means of. A category without an object to find has none.
 
     Args:
         path: a `detections.json`.
         dataset: the images that it is of.
-        data: where they lie, for errors.
+        data: where they are, for errors.
+        nms: with "hard", all names begin with `hard_nms_`.
     """
     detections = read_detections(path, dataset)
     precisions = average_precisions(detections, objects_of(dataset), len(dataset.classes))._asdict()
     if np.isnan(precisions["ap"]).all():
-        raise UserError(f"{data}: the test images hold no object to find; give their annotations")
-    means = {name.replace("ap", "map"): float(np.nanmean(values)) for name, values in precisions.items()}
-    categories = {
-        f"{name}/{category}": value
-        for name, values in precisions.items()
-        for category, value in zip(dataset.classes, values.tolist(), strict=True)
-        if not np.isnan(value)
-    }
-    return means | {"detections": len(detections.scores), "images": len(dataset.records)} | categories
+        raise UserError(f"{data}: the test images have no object to find; give their annotations")
+    metrics: Metrics = {name.replace("ap", "map"): float(np.nanmean(values)) for name, values in precisions.items()}
+    metrics |= {"detections": len(detections.scores), "images": len(dataset.records)}
+    for name, values in precisions.items():
+        of_category = zip(dataset.classes, values.tolist(), strict=True)
+        metrics |= {f"{name}/{category}": value for category, value in of_category if not np.isnan(value)}
+    prefix = HARD_NMS if nms == "hard" else ""
+    return {f"{prefix}{name}": value for name, value in metrics.items()}
 
 
 def relation_metrics(
-    path: Path, dataset: ImageDataset, data: Path, top_k: list[int], rule: Rule, unordered: bool = False
+    path: Path,
+    dataset: ImageDataset,
+    data: Path,
+    top_k: list[int],
+    rule: Rule,
+    unordered: bool = False,
+    distinct: bool = False,
 ) -> Metrics:
-    """Recall of relations at each K, as mean over the images and pooled.
+    """Recall of relations at each K, of the network's rankings and of the reference orders.
+
+    `scripts.relation_recall` says how the numbers are named.
 
     Args:
         path: a `relations.npz`.
         dataset, data: as above.
+        top_k: the values of K.
+        rule: which objects are related.
         unordered: whether a pair of ROIs may find an annotated relation in either order; others have none.
+        distinct: whether recall after passing over duplicate pairs is measured, too.
     """
     if unordered and rule != "annotated":
         raise UserError(f"--unordered: relations by the rule {rule} have no order; leave it out, or --rule annotated")
     if rule == "annotated" and dataset.records[0].relations is None:
-        raise UserError(f"{data}: nobody has annotated relations in the test images; give another --rule")
-    found = recall_from(path, dataset, top_k, rule, directed=rule == "annotated" and not unordered)
+        raise UserError(f"{data}: the test images have no annotated relations; give another --rule")
+    directed = rule == "annotated" and not unordered
+    found = recall_of_orders(path, dataset, top_k, rule, directed, distinct)
     if not found.images:
-        raise UserError(f"{data}: no test image holds a relation ({rule}); give images that do")
+        raise UserError(f"{data}: no test image has a relation ({rule}); give images that do")
     prefix = ("" if rule == "different_category" else f"{rule}_") + ("unordered_" if unordered else "")
+    metrics: Metrics = {}
+    for order, of_order in found.orders.items():
+        name = f"{prefix}{order}"
+        mean = zip(top_k, of_order.mean.tolist(), strict=False)  # without duplicates, of the smaller K alone
+        metrics |= {f"{name}recall@{k}": value for k, value in mean}
+        if not order.endswith(DISTINCT):
+            pooled = zip(top_k, of_order.pooled.tolist(), strict=True)
+            metrics |= {f"{name}pooled_recall@{k}": value for k, value in pooled}
     return {
-        **{f"{prefix}recall@{k}": value for k, value in zip(top_k, found.mean.tolist(), strict=True)},
-        **{f"{prefix}pooled_recall@{k}": value for k, value in zip(top_k, found.pooled.tolist(), strict=True)},
+        **metrics,
         f"{prefix}relations": found.relations,
         f"{prefix}relation_images": found.images,
         f"{prefix}images_without_relation": len(dataset.records) - found.images,
     }
 
 
-def recall_from(path: Path, dataset: ImageDataset, top_k: list[int], rule: Rule, directed: bool) -> Recall:
-    """Recall at each K from a `relations.npz`, image by image, so that memory is flat."""
-    records = dataset.records
-    places = {record.id: place for place, record in enumerate(records)}
-    images = tqdm(
-        read_relations(path, places.keys(), max(top_k)),
-        total=len(records),
-        desc="recall",
-        unit="image",
-        delay=5,
-        leave=False,
-    )
-    ranks = (rank_relations(proposals, records[places[proposals.image_id]], rule, directed) for proposals in images)
-    return recall(ranks, top_k)
-
-
-def rank_relations(proposals: Proposals, record: ImageRecord, rule: Rule, directed: bool) -> np.ndarray:
-    """At which pair each relation of an image is found."""
-    return ranks_of_relations(
-        proposals.rois, proposals.pairs, record.boxes, relations_of(record, rule), directed=directed
-    )
-
-
 def describe_detection(metrics: Metrics) -> str:
     """One line for the screen."""
+    of = {name.removeprefix(HARD_NMS): value for name, value in metrics.items()}
     return (
-        f"mAP@0.50:0.95 {metrics['map']:.2%}, mAP@0.50 {metrics['map_50']:.2%}; "
-        f"VOC mAP@0.5 {metrics['voc_map_50']:.2%} at 11 points, {metrics['voc_area_map_50']:.2%} as area; "
-        f"{metrics['detections']:,} detections in {metrics['images']:,} images"
+        f"mAP@0.50:0.95 {of['map']:.2%}, mAP@0.50 {of['map_50']:.2%}; VOC mAP@0.5 {of['voc_map_50']:.2%} at 11 points, "
+        f"{of['voc_area_map_50']:.2%} as area, mAP@0.50:0.95 {of['voc_map']:.2%} at 11 points; "
+        f"{of['detections']:,} detections in {of['images']:,} images"
     )
 
 
 def describe_relations(metrics: Metrics) -> str:
-    """One line for the screen."""
-    recalls = ", ".join(
-        f"{name} {value:.2%}" for name, value in metrics.items() if "@" in name and "pooled" not in name
-    )
+    """A line on the relations, and a table of recall (%): a line per order, a column per K."""
     relations, images, without = (value for name, value in metrics.items() if "@" not in name)
-    return f"{recalls}; {relations:,} relations in {images:,} images, {without:,} without"
+    recalls: dict[str, dict[str, float]] = {}
+    for name, value in metrics.items():
+        order, _, k = name.partition("recall@")
+        if k and not order.endswith("pooled_"):
+            recalls.setdefault(order, {})[k] = value
+    first = next(iter(recalls.values()))
+    lines = [f"{relations:,} relations in {images:,} images, {without:,} without"]
+    lines.append(f"{'recall (%) at K =':34}" + "".join(f"{k:>8}" for k in first))
+    for order, values in recalls.items():
+        lines.append(f"{title_of(order):>34}" + "".join(f"{value:8.1%}".replace("%", "") for value in values.values()))
+    return "\n".join(lines)
+
+
+def title_of(order: str) -> str:
+    """An order of pairs in words, from its name in metrics.json."""
+    titles = {"row_": "W_agg", "random_": "random order", "rpn_": "RPN's order", "detector_": "detector's order"}
+    key = order.removesuffix(DISTINCT)
+    title = next((title for name, title in titles.items() if key.endswith(name)), "W̃")
+    return title + (", no duplicates" if order != key else "")

@@ -3,6 +3,8 @@
 
 cells=https://github.com/Shenggan/BCCD_Dataset
 
+training_images=no # whether the table needs the center-mass of the training images
+
 # Ends the script where the blood cells are not there.
 require_cells() {
   [[ $dry_run == yes || -d $data/bccd ]] ||
@@ -16,8 +18,10 @@ image_runs() {
 
 evaluate_images() {
   show python -m scripts.evaluate detection "$folder" --data "$data"
-  if [[ $variant != base ]]; then # which has no relations
-    show python -m scripts.evaluate relations "$folder" --data "$data"
+  show python -m scripts.evaluate relations "$folder" --distinct --data "$data"
+  if [[ $variant != base ]]; then # which has no pair weights
+    [[ $training_images == no ]] ||
+      show python -m vision.predict "$folder" --training-images --data "$data" ${gpus:+--gpus "$gpus"}
     show python -m scripts.evaluate center-mass "$folder"
   fi
 }

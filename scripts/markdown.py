@@ -5,8 +5,8 @@ from collections.abc import Callable, Iterable
 from itertools import combinations
 from pathlib import Path
 
-from scripts.collect import Cell, Curve, Gap, Run, fill_commands, trials_needed
-from scripts.metrics.trials import Difference, Summary, paired_difference
+from scripts.collect import Cell, Curve, Gap, Run, fill_commands, is_reference, reference_columns, trials_needed
+from scripts.metrics.trials import Difference, Summary, paired_difference, summarize
 from scripts.paper import Metric, Number, Table
 
 MINIATURE = "Ours are of miniature data and networks: not comparable with the paper's numbers"
@@ -49,18 +49,52 @@ def comparison(table: Table, preset: str, rows: list[list[Cell]]) -> str:
         lines.append(["ours", *by_column(table, row, lambda cell: with_std(cell.ours, cell.row.metric))])
         if any(cell.paper for cell in row):
             lines.append(["difference", *by_column(table, row, lambda cell: signed(cell.difference, cell.row.metric))])
+        lines += reference_lines(table, row)
         needed = trials_needed(table, preset, row[0].row.dataset)
-        lines.append([f"trials of {needed}", *by_column(table, row, lambda cell: str(len(cell.values)))])
+        lines.append([f"trials of {needed}", *by_column(table, row, trials_of)])
     return markdown_table(["", *table.columns.values()], lines)
 
 
+def reference_lines(table: Table, row: list[Cell]) -> list[list[str]]:
+    """A line per reference of the row's metric, and ours less the best of them, with its 95% interval."""
+    metric = row[0].row.metric
+    lines = []
+    for label in metric.references.values():
+        summaries = {cell.variant: _summary(cell.references[label]) for cell in row}
+        lines.append([label, *by_column(table, row, lambda cell, of=summaries: with_std(of[cell.variant], metric))])
+    if lines:
+        lines.append(["ours − best reference", *by_column(table, row, against_best)])
+        lines.append(["best reference", *by_column(table, row, lambda cell: cell.best_reference or NOTHING)])
+    return lines
+
+
+def against_best(cell: Cell) -> str:
+    """`+1.2 (-0.3 to +2.7)`, or the mean alone of one trial."""
+    if cell.against_best is None:
+        return NOTHING
+    mean, interval, _ = paired(cell.against_best, cell.row.metric)
+    return f"{mean} ({interval})"
+
+
+def trials_of(cell: Cell) -> str:
+    """How many trials a cell has; of one with reference values alone, how many these have."""
+    return str(max([len(cell.values), *map(len, cell.references.values())]))
+
+
+def _summary(by_seed: dict[int, float]) -> Summary | None:
+    return summarize(list(by_seed.values())) if by_seed else None
+
+
 def over_k(curve: Curve) -> str:
-    """A line a K, a column a variant."""
-    header = ["K", *(cell.label for cell in curve.rows[0])]
-    lines = [
-        [f"{k:,}", *(with_std(cell.ours, curve.metric) for cell in row)]
-        for k, row in zip(curve.top_k, curve.rows, strict=True)
-    ]
+    """A line per K; a column per variant, and one per reference of a variant without pair weights."""
+    own = [place for place, cell in enumerate(curve.rows[0]) if not is_reference(cell)]
+    references = reference_columns(curve)
+    header = ["K", *(curve.rows[0][place].label for place in own), *references]
+    lines = []
+    for number, (k, row) in enumerate(zip(curve.top_k, curve.rows, strict=True)):
+        ours = [with_std(row[place].ours, curve.metric) for place in own]
+        others = [with_std(_summary(column[number]), curve.metric) for column in references.values()]
+        lines.append([f"{k:,}", *ours, *others])
     return markdown_table(header, lines)
 
 

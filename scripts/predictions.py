@@ -1,10 +1,7 @@
 """The prediction files of images, checked against the data set that they are of.
 
 detections.json    COCO results: a list of {image_id, category_id, bbox: [x, y, width, height], score}
-relations.npz      ROIs and pairs of all images, in arrays that belong together:
-    image_ids [I], roi_offsets [I+1], rois [R, 4], pair_offsets [I+1], pairs [P, 2], weights [P]
-    The i-th image has the rows of rois from roi_offsets[i] to roi_offsets[i+1], and so on. Boxes are corner form, in
-    pixels of the original image; pairs are indices of ROIs within the image, m then n, the largest weight first.
+relations.npz      ROIs and ranked pairs of all images; `data.proposals` lists its arrays
 
 In memory boxes are as those of `ImageRecord`: x2 and y2 are the last pixel, x2 = x + width - 1.
 """
@@ -12,13 +9,14 @@ In memory boxes are as those of `ImageRecord`: x2 and y2 are the last pixel, x2 
 import math
 from collections.abc import Collection, Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 from zipfile import ZipFile
 
 import numpy as np
 
 from data.errors import UserError
-from data.files import DAMAGE, read_arrays, read_json
+from data.files import DAMAGE, array_names, read_arrays, read_json
+from data.proposals import PAIR_FIELDS, ROI_FIELDS, Proposals, Ranking
 from data.records import ImageDataset
 from scripts.metrics.detection import Detections
 
@@ -27,22 +25,6 @@ REMEDY = "give the --data that it was made from, or remove it and run the predic
 
 HEADERS = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
 KINDS = {"iu": "whole numbers", "iuf": "numbers"}
-
-
-class Proposals(NamedTuple):
-    """The relationship proposals of one image.
-
-    Args:
-        image_id: id of its record.
-        rois: [N, 4] corner form, in pixels.
-        pairs: [P, 2] indices of ROIs, m then n, the best first.
-        weights: [P] falling.
-    """
-
-    image_id: str
-    rois: np.ndarray
-    pairs: np.ndarray
-    weights: np.ndarray
 
 
 def read_detections(path: Path, dataset: ImageDataset) -> Detections:
@@ -71,11 +53,11 @@ def read_detections(path: Path, dataset: ImageDataset) -> Detections:
         raise UserError(f"{path}: {error}; {REMEDY}") from None
 
 
-def read_relations(path: Path, image_ids: Collection[str], pairs_needed: int) -> Iterator[Proposals]:
-    """Yields the proposals of one image after the other, in the order of the file.
+def read_relations(path: Path, image_ids: Collection[str], pairs_needed: int) -> Iterator[tuple[str, Proposals]]:
+    """Yields the id and the proposals of one image after the other, in the order of the file.
 
-    Nothing but the ids and offsets is held: as images follow one another in the file, rows are taken from it when they
-    are needed, and decompressed then if it is compressed.
+    Only the ids and offsets are kept in memory: as images follow one another in the file, rows are read, and
+    decompressed if they are compressed, when they are needed.
 
     Args:
         path: a `relations.npz`.
@@ -83,23 +65,43 @@ def read_relations(path: Path, image_ids: Collection[str], pairs_needed: int) ->
         pairs_needed: the largest K; an image with fewer pairs must have all that its ROIs make.
 
     Raises:
-        UserError: it is absent or damaged, or its arrays do not belong together or to this data set.
+        UserError: it is absent or damaged, an older version wrote it, or its arrays do not belong together or to this
+            data set.
     """
-    arrays = read_arrays(path, ["image_ids", "roi_offsets", "pair_offsets"], "relations file", ABSENT)
+    names = array_names(path, "relations file", ABSENT)
+    with_pairs = bool(names & PAIR_FIELDS.keys())
+    fields = ROI_FIELDS | (PAIR_FIELDS if with_pairs else {})
     try:
+        if missing := fields.keys() - names:
+            raise UserError(
+                f"does not have the array {min(missing)}, which older versions did not write; run the vision.predict "
+                "command again, which replaces it, or see data/proposals.py for the arrays of a file of one's own"
+            )
+        offsets = ["roi_offsets", "pair_offsets"] if with_pairs else ["roi_offsets"]
+        arrays = read_arrays(path, ["image_ids", *offsets], "relations file", ABSENT)
         ids = arrays["image_ids"].astype(str)
         _require_ids(ids, image_ids)
         with ZipFile(path) as archive:
-            rois = _slices(archive, "rois", "iuf", (4,), arrays["roi_offsets"], len(ids))
-            pairs = _slices(archive, "pairs", "iu", (2,), arrays["pair_offsets"], len(ids))
-            weights = _slices(archive, "weights", "iuf", (), arrays["pair_offsets"], len(ids))
-            for proposals in map(Proposals, ids.tolist(), rois, pairs, weights):
-                _require_sound(proposals, pairs_needed)
-                yield proposals
+            columns = [
+                _slices(archive, name, dtype, row, arrays[offsets[name in PAIR_FIELDS]], len(ids))
+                for name, (dtype, row) in fields.items()
+            ]
+            for image_id, *rows in zip(ids.tolist(), *columns, strict=True):
+                proposals = _proposals(rows)
+                _require_sound(image_id, proposals, pairs_needed)
+                yield image_id, proposals
     except UserError as error:
         raise UserError(f"{path}: {error}; {REMEDY}") from None
     except DAMAGE as error:
         raise UserError(f"{path}: relations file is damaged ({error}); {REMEDY}") from None
+
+
+def _proposals(rows: list[np.ndarray]) -> Proposals:
+    """The proposals of an image from its rows of `ROI_FIELDS`, and of `PAIR_FIELDS` where there are any."""
+    rois, scores, labels, *rankings = rows
+    if not rankings:
+        return Proposals(rois, scores, labels)
+    return Proposals(rois, scores, labels, Ranking(*rankings[:2]), Ranking(*rankings[2:]))
 
 
 def _column(entries: list[Any], key: str) -> list[Any]:
@@ -147,20 +149,19 @@ def _require_ids(ids: np.ndarray, wanted: Collection[str]) -> None:
 
 
 def _slices(
-    archive: ZipFile, name: str, kinds: str, shape: tuple[int, ...], offsets: np.ndarray, images: int
+    archive: ZipFile, name: str, kind: type[np.generic], shape: tuple[int, ...], offsets: np.ndarray, images: int
 ) -> Iterator[np.ndarray]:
     """Yields the rows of an array of the archive, those of one image after the other: [n, *shape] each.
 
     Args:
         archive: an open `.npz`.
         name: of the array.
-        kinds: what its dtype may be, as in `np.dtype.kind`.
+        kind: as it is written; any integers may stand for integers, any numbers for floats.
         shape: of a row.
         offsets: where each image begins, and the end.
         images: their number.
     """
-    if f"{name}.npy" not in archive.namelist():
-        raise UserError(f"lacks the array {name}")
+    kinds = "iu" if np.issubdtype(kind, np.integer) else "iuf"
     with archive.open(f"{name}.npy") as file:
         read_header = HEADERS[np.lib.format.read_magic(file)]
         (rows, *row), by_columns, dtype = read_header(file)
@@ -181,22 +182,27 @@ def _require_offsets(offsets: np.ndarray, images: int, rows: int, name: str) -> 
         raise UserError(f"the offsets of {name} do not cut its {rows:,} rows into {images:,} images")
 
 
-def _require_sound(proposals: Proposals, pairs_needed: int) -> None:
-    """Raises a `UserError` unless what one image has can be ranked and matched."""
-    image, rois, pairs, weights = proposals
-    fault = None
-    if not np.isfinite(rois).all():
-        fault = "has boxes that are not finite"
-    elif len(pairs) and (pairs.min() < 0 or pairs.max() >= len(rois)):
-        fault = f"has pairs of ROIs {pairs.min()} to {pairs.max()} with {len(rois)} ROIs"
-    elif (pairs[:, 0] == pairs[:, 1]).any():
-        fault = "pairs a ROI with itself"
-    elif not (weights[1:] <= weights[:-1]).all():
-        fault = "has pairs that are not in the order of their weights, the largest first"
-    elif len(pairs) < min(pairs_needed, len(rois) * (len(rois) - 1)):
-        fault = (
-            f"has {len(pairs):,} pairs of its {len(rois)} ROIs where recall@{pairs_needed} needs more, which "
+def _require_sound(image_id: str, proposals: Proposals, pairs_needed: int) -> None:
+    """Raises a `UserError` unless the proposals of an image can be ranked and matched."""
+    if not (np.isfinite(proposals.rois).all() and np.isfinite(proposals.scores).all()):
+        raise UserError(f"image {image_id} has boxes or scores that are not finite")
+    for ranking in (proposals.by_matrix, proposals.by_row):
+        if ranking and (fault := _fault(ranking, len(proposals.rois), pairs_needed)):
+            raise UserError(f"image {image_id} {fault}")
+
+
+def _fault(ranking: Ranking, rois: int, pairs_needed: int) -> str | None:
+    """What is wrong with the ranked pairs of an image, if anything."""
+    pairs, weights = ranking
+    if len(pairs) and (pairs.min() < 0 or pairs.max() >= rois):
+        return f"has pairs of ROIs {pairs.min()} to {pairs.max()} with {rois} ROIs"
+    if (pairs[:, 0] == pairs[:, 1]).any():
+        return "pairs a ROI with itself"
+    if not (weights[1:] <= weights[:-1]).all():
+        return "has pairs that are not in the order of their weights, the largest first"
+    if len(pairs) < min(pairs_needed, rois * (rois - 1)):
+        return (
+            f"has {len(pairs):,} pairs of its {rois} ROIs where recall@{pairs_needed} needs more, which "
             f"vision.predict keeps with --pairs {pairs_needed}"
         )
-    if fault:
-        raise UserError(f"image {image} {fault}")
+    return None

@@ -23,6 +23,7 @@ from scripts.bars import draw_bars
 from scripts.collect import Cell, Run, collect_runs, fill_cells, fill_curves, script_of
 from scripts.curves import Line, draw_curves, read_lines
 from scripts.markdown import MINIATURE, markdown_sections
+from scripts.metrics.trials import summarize
 from scripts.paper import Table, read_tables
 
 
@@ -61,8 +62,9 @@ def write_report(table: Table, preset: str, runs: Path, out: Path, others: Seque
 def csv_text(rows: list[list[Cell]]) -> str:
     """A line a cell, in the paper's unit."""
     lines = [csv_line(cell) for row in rows for cell in row]
+    names = dict.fromkeys(name for line in lines for name in line)  # only some metrics have references
     text = io.StringIO()
-    writer = csv.DictWriter(text, fieldnames=list(lines[0]), lineterminator="\n")
+    writer = csv.DictWriter(text, fieldnames=list(names), lineterminator="\n")
     writer.writeheader()
     writer.writerows(lines)
     return text.getvalue()
@@ -86,6 +88,15 @@ def csv_line(cell: Cell) -> dict[str, str | int | float | None]:
         "against_first_half_width_95": against and against.half_width,
         "against_first_trials": against and against.trials,
     }
+    for label, by_seed in cell.references.items():
+        line[f"{label}, mean"] = summarize(list(by_seed.values())).mean if by_seed else None
+    if cell.references:
+        best = cell.against_best
+        line |= {
+            "best_reference": cell.best_reference,
+            "against_best_mean": best and best.mean,
+            "against_best_half_width_95": best and best.half_width,
+        }
     return {key: round(value, 6) if isinstance(value, float) else value for key, value in line.items()}
 
 

@@ -6,10 +6,10 @@ source "$(dirname "${BASH_SOURCE[0]}")/table.sh"
 source scripts/images.sh
 
 about="Table 7: object detection on VOC07 when the focused attention is supervised by pairs of different instances
-(fan-sup-different-instance) or of different categories (fan-sup). Trains, predicts, evaluates and prints the table
-beside the paper's."
+(fan-sup-different-instance) or of different categories (fan-sup); and a detector without attention (base). Trains,
+predicts, evaluates and prints the table next to the paper's."
 datasets=(voc07)
-variants=(fan-sup-different-instance fan-sup)
+variants=(base fan-sup-different-instance fan-sup)
 trials=3
 read_options "$@"
 

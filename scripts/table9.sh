@@ -4,9 +4,11 @@ set -euo pipefail
 # shellcheck source=scripts/table.sh
 source "$(dirname "${BASH_SOURCE[0]}")/table.sh"
 source scripts/images.sh
+training_images=yes # shellcheck disable=SC2034  # images.sh reads it
 
-about="Table 9: the center-mass on the training and the test images of minicoco, for focused attention without
-(fan-unsup) and with supervision (fan-sup). Trains, predicts, evaluates and prints the table beside the paper's."
+about="Table 9: the center-mass of the finished networks on the training images (all of them) and the test images of minicoco,
+for focused attention without (fan-unsup) and with supervision (fan-sup). Trains, predicts, evaluates and prints the
+table next to the paper's."
 datasets=(minicoco)
 variants=(fan-unsup fan-sup)
 trials=1

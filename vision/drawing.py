@@ -11,9 +11,9 @@ from matplotlib.patheffects import Normal, Stroke
 from mxnet import nd
 
 from data.files import replaced_on_success
+from data.proposals import Proposals
 from vision.boxes import iou
 from vision.postprocess import Detections
-from vision.proposals import Proposals
 
 PANEL = 6.5  # inches of the picture's longer side
 LEAST_WIDTH = 3.5  # inches, so that titles fit above a narrow picture
@@ -29,7 +29,7 @@ def draw_detections(
     pixels: np.ndarray,
     detections: Detections,
     classes: tuple[str, ...],
-    proposals: Proposals | None,
+    proposals: Proposals,
     path: Path,
     threshold: float = 0.5,
     relations: int = 10,
@@ -44,14 +44,14 @@ def draw_detections(
         pixels: [H, W, 3] uint8 RGB.
         detections: of the picture.
         classes: their names.
-        proposals: of the picture; None in a network without FAN.
+        proposals: of the picture; those without rankings, of a network without FAN, are not drawn.
         path: the file; its name without ending is the title.
         threshold: detections with a score above it are shown.
         relations: how many are shown; see `strongest_relations`.
     """
     shown = Detections(*(column[detections.scores > threshold] for column in detections))
     height, width = np.array(pixels.shape[:2]) * PANEL / max(pixels.shape[:2])
-    panels = 1 if proposals is None else 2
+    panels = 1 if proposals.by_matrix is None else 2
     # Without pyplot: no screen, no global state.
     figure = Figure(figsize=(panels * max(width, LEAST_WIDTH), height + TITLES), layout="constrained")
     figure.suptitle(path.stem, fontsize=11, fontweight="bold", parse_math=False)
@@ -72,7 +72,7 @@ def strongest_relations(proposals: Proposals, most: int) -> list[int]:
     A pair repeats another if its two ROIs overlap the other's two, each its own and in either order, with an IoU above
     0.5.
     """
-    rois, pairs = proposals.rois, proposals.pairs
+    rois, pairs = proposals.rois, proposals.by_matrix.pairs
     if not len(pairs):
         return []
     same = iou(nd.array(rois), nd.array(rois)).asnumpy() > SAME_PLACE  # [N, N]
@@ -120,7 +120,7 @@ def _draw_detections(axes: Axes, detections: Detections, classes: tuple[str, ...
 
 def _draw_relations(axes: Axes, proposals: Proposals, chosen: list[int], detections: Detections) -> None:
     """Draws the ROIs of the chosen pairs and, over all of them, lines between their centres, the strongest last."""
-    pairs, weights = proposals.pairs[chosen], proposals.weights[chosen]
+    pairs, weights = (array[chosen] for array in proposals.by_matrix)
     strongest = weights.max(initial=0) or 1  # Next to a saturated diagonal, all weights may be 0.
     for roi in np.unique(pairs):
         box = proposals.rois[roi]

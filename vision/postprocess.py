@@ -1,10 +1,10 @@
-"""From the outputs of the head to detections: boxes moved, scores decayed beside better ones (soft-NMS); their file."""
+"""From the outputs of the head to detections: boxes moved, duplicates suppressed (soft or hard NMS); their file."""
 
 import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from mxnet import nd
@@ -15,6 +15,9 @@ from vision.boxes import clip, decode, iou
 from vision.config import DetectionConfig
 from vision.detection_targets import BOX_STDS
 from vision.detector import DetectorOutput
+
+Suppression = Literal["soft", "hard"]
+HARD_NMS_IOU = 0.3  # of Fast R-CNN on VOC, and of Deformable ConvNets, the sibling of Relation Networks
 
 
 class Detections(NamedTuple):
@@ -31,7 +34,13 @@ class Detections(NamedTuple):
     labels: np.ndarray
 
 
-def detections(output: DetectorOutput, sizes: NDArray, scales: NDArray, config: DetectionConfig) -> list[Detections]:
+def detections(
+    output: DetectorOutput,
+    sizes: NDArray,
+    scales: NDArray,
+    config: DetectionConfig,
+    suppression: Suppression = "soft",
+) -> list[Detections]:
     """The detections of each image of a batch.
 
     Args:
@@ -39,12 +48,14 @@ def detections(output: DetectorOutput, sizes: NDArray, scales: NDArray, config: 
         sizes: [B, 2] height and width of each image as the network saw it.
         scales: [B] by which the original images were multiplied.
         config: threshold, σ of soft-NMS and how many are kept.
+        suppression: "soft": scores decay next to better boxes of the class; "hard": boxes with an IoU above 0.3 with a
+            better box of the class are removed.
     """
     boxes = moved_boxes(output, sizes, scales)
     probabilities = nd.softmax(output.logits).slice_axis(axis=2, begin=1, end=None)  # [B, N, classes]
     probabilities = nd.broadcast_mul(probabilities, output.mask.expand_dims(2))
     arrays = (array.asnumpy() for array in (boxes, probabilities, iou(boxes, boxes)))
-    return [_detect(*image, config) for image in zip(*arrays, strict=True)]
+    return [_detect(*image, config, suppression) for image in zip(*arrays, strict=True)]
 
 
 def moved_boxes(output: DetectorOutput, sizes: NDArray, scales: NDArray) -> NDArray:
@@ -59,10 +70,19 @@ def moved_boxes(output: DetectorOutput, sizes: NDArray, scales: NDArray) -> NDAr
     return nd.concat(first, nd.maximum(first, last), dim=2)
 
 
-def _detect(boxes: np.ndarray, probabilities: np.ndarray, overlaps: np.ndarray, config: DetectionConfig) -> Detections:
+def _detect(
+    boxes: np.ndarray,
+    probabilities: np.ndarray,
+    overlaps: np.ndarray,
+    config: DetectionConfig,
+    suppression: Suppression,
+) -> Detections:
     """Detections from boxes [N, 4], which every class shares, probabilities [N, classes] and overlaps [N, N]."""
     candidates = np.where(probabilities > config.score_threshold, probabilities, 0)
-    scores = soft_nms(candidates, overlaps, config.soft_nms_sigma, config.most)
+    if suppression == "soft":
+        scores = soft_nms(candidates, overlaps, config.soft_nms_sigma, config.most)
+    else:
+        scores = hard_nms(candidates, overlaps, HARD_NMS_IOU, config.most)
     best = np.argsort(-scores, axis=None, kind="stable")[: config.most]
     best = best[scores.flat[best] > 0]
     rois, labels = np.unravel_index(best, scores.shape)
@@ -72,24 +92,36 @@ def _detect(boxes: np.ndarray, probabilities: np.ndarray, overlaps: np.ndarray, 
 def soft_nms(scores: np.ndarray, overlaps: np.ndarray, sigma: float, most: int) -> np.ndarray:
     """Gaussian soft-NMS (Bodla et al., 2017) of all classes at once.
 
-    Again and again the best of the boxes that are left is taken, and the others' scores fall by exp(-IoU² / σ) with
-    it. Nothing is removed for its score: Relation Networks does not, either.
+    Repeatedly takes the best remaining box, and multiplies the scores of the others by exp(-IoU² / σ) of their IoU with
+    it. As in Relation Networks, no box is removed for its score.
 
     Args:
-        scores: [N, classes]; 0 for what is no candidate.
+        scores: [N, classes]; 0 where a box is no candidate.
         overlaps: [N, N] IoU of the boxes.
         sigma: 0.6 in Relation Networks.
-        most: boxes a class to take; the scores taken never rise, so as many as are wanted of all classes will do.
+        most: boxes per class to take. The scores taken never rise, so the number wanted over all classes is enough.
 
     Returns:
-        [N, classes] scores when they were taken; 0 for those that were not.
+        [N, classes] scores when the boxes were taken; 0 for those that were not.
     """
-    decay = np.exp(-(overlaps**2) / sigma)
+    return _suppress(scores, np.exp(-(overlaps**2) / sigma), most)
+
+
+def hard_nms(scores: np.ndarray, overlaps: np.ndarray, threshold: float, most: int) -> np.ndarray:
+    """Non-maximum suppression of all classes at once: removes boxes with an IoU above `threshold` with a better one.
+
+    Arguments and result are those of `soft_nms`.
+    """
+    return _suppress(scores, (overlaps <= threshold).astype(scores.dtype), most)
+
+
+def _suppress(scores: np.ndarray, decay: np.ndarray, most: int) -> np.ndarray:
+    """Takes the best box of each class `most` times; the scores left are multiplied by its row of `decay` [N, N]."""
     left, taken = scores.T.copy(), np.zeros_like(scores.T)  # [classes, N]
     rows = np.arange(len(left))
     for _ in range(min(most, len(scores))):
         best = left.argmax(axis=1)
-        taken[rows, best] = np.maximum(taken[rows, best], left[rows, best])  # A class with nothing left offers 0.
+        taken[rows, best] = np.maximum(taken[rows, best], left[rows, best])  # a class with nothing left offers 0
         left *= decay[best]
         left[rows, best] = 0
     return taken.T

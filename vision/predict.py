@@ -4,162 +4,100 @@
 """
 
 import argparse
-from collections.abc import Iterable, Iterator
-from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
-
-import numpy as np
-from tqdm import tqdm
+from typing import TYPE_CHECKING
 
 from data.config import read_config
 from data.errors import UserError, run_command
-from data.files import read_arrays, write_arrays
-from data.images import read_images
+from data.files import read_arrays
 from data.options import add_data_option, add_gpus_option, choose_gpus, count_from_1
 from data.pixels import read_pixels
-from data.records import ImageDataset
+from data.proposals import PAIRS, has_pairs
 from data.runs import RunFolder
 from vision.config import Config
 from vision.options import add_workers_option
 from vision.scene_config import is_on_scenes
 
 if TYPE_CHECKING:
-    import mxnet as mx
-    from mxnet.ndarray import NDArray
-
-    from vision.checkpoint import TrainedRun
-    from vision.detector import DetectorOutput
-    from vision.postprocess import Detections
-    from vision.proposals import Proposals
+    from vision.postprocess import Detections, Suppression
 
 EXAMPLES = """\
 examples:
   python -m vision.predict runs/paper/voc07/fan-sup/seed0             the test images, into the run folder
+  python -m vision.predict runs/paper/voc07/fan-sup/seed0 --nms hard  the same with hard NMS, into a file of its own
+  python -m vision.predict runs/paper/minicoco/fan-sup/seed0 --training-images    center-mass of the training images
   python -m vision.predict runs/paper/voc07/fan-sup/seed0 cat.jpg     draws what is found in cat.jpg
   python -m vision.predict runs/paper/mit67/fan-sup/seed0 --scene room.jpg    says which scene room.jpg shows
 """
 
-BAR = {"unit": "image", "mininterval": 1, "leave": False}
-PAIRS = 5000  # of an image, that are kept unless more are asked for
 SHOWN = 0.5  # Detections in pictures have at least this score.
 
 
-class Prediction(NamedTuple):
-    """What is predicted for one image, in pixels of the image file.
+def missing_results(run: RunFolder, pairs: int, nms: "Suppression") -> list[Path]:
+    """The files of a finished run's test images that are still to be written, or were written by an older version.
 
     Args:
-        image_id: id of its record.
-        detections: best first.
-        proposals: ranked pairs of ROIs; None in a network without pair weights.
-        center_mass: of its pair weights; NaN where the annotation gives no target pair, None without pair weights.
+        run: the run.
+        pairs: how many pairs of ROIs per image its relations must have, or all there are.
+        nms: "soft" or "hard"; with "hard", detections are all that is written.
     """
-
-    image_id: str
-    detections: "Detections"
-    proposals: "Proposals | None"
-    center_mass: float | None
-
-
-def predict_images(
-    trained: "TrainedRun", dataset: ImageDataset, device: "mx.Context", workers: int, pairs: int = PAIRS
-) -> Iterator[Prediction]:
-    """Yields the prediction of one image after the other, landscapes before portraits."""
-    from vision.criterion import Criterion
-    from vision.devices import signals_deferred
-    from vision.loader import load_batches, test_order
-
-    records, criterion = dataset.records, Criterion(trained.config)
-    order = test_order(records, batch_size=1)
-    for views, batch in load_batches(records, trained.config.images, order, workers):
-        (batch,) = batch.split([device])
-        with signals_deferred():
-            output, found, proposals = predict_image(trained, batch.images, batch.sizes, batch.scales, pairs)
-            center_mass = None
-            if output.relations is not None:
-                relations = criterion.relations(output, batch.boxes, batch.labels, batch.relations)
-                center_mass = relations.center_mass.asscalar() if relations.related.asscalar() else np.nan
-        yield Prediction(records[views[0].index].id, found, proposals, center_mass)
+    if nms == "hard":
+        return [] if run.hard_detections.exists() else [run.hard_detections]
+    has_relations = read_config(Config, run.config_path).model.has_relations
+    missing = [path for path in (run.detections, run.relations) if not path.exists()]
+    if run.relations not in missing and not has_pairs(run.relations, has_relations, pairs):
+        missing.append(run.relations)
+    if has_relations and not run.has_center_mass():
+        missing.append(run.center_mass)
+    return missing
 
 
-def predict_image(
-    trained: "TrainedRun", image: "NDArray", size: "NDArray", scale: "NDArray", pairs: int = PAIRS
-) -> tuple["DetectorOutput", "Detections", "Proposals | None"]:
-    """What the network says of an image, and what is made of it.
+def predict_test_set(
+    folder: Path, data: Path, gpus: str | None, workers: int, pairs: int = PAIRS, nms: "Suppression" = "soft"
+) -> None:
+    """Writes the predictions of a finished run's test images into its folder, unless they are there.
 
     Args:
-        image: [1, 3, H, W], as the network takes it.
-        size: [1, 2] height and width of it.
-        scale: [1] by which the original was multiplied.
-        pairs: how many of ROIs are proposed, the best; all where there are fewer.
+        folder: of the run.
+        data: where the data sets are.
+        gpus: those that may be used, as `0,1`.
+        workers: threads that read images ahead.
+        pairs: how many pairs of ROIs per image and ranking are kept; all where there are fewer.
+        nms: with "hard" only detections are written, to a file of their own.
     """
-    from vision.postprocess import detections
-    from vision.proposals import relationship_proposals
+    run = RunFolder(folder)
+    run.require_finished()
+    if not missing_results(run, pairs, nms):
+        print(f"{run.hard_detections if nms == 'hard' else run.detections}: is there already")
+        return
+    from vision.prediction import write_test_set
 
-    output = trained.detector(image, size)
-    (found,) = detections(output, size, scale, trained.config.detection)
-    if output.relations is None:
-        return output, found, None
-    (proposals,) = relationship_proposals(output.rois, output.mask, output.relations, scale, pairs)
-    return output, found, proposals
+    write_test_set(folder, data, gpus, workers, pairs, nms)
 
 
-def predict_test_set(folder: Path, data: Path, gpus: str | None, workers: int, pairs: int = PAIRS) -> None:
-    """Writes `detections.json`, and with pair weights `relations.npz` and `center_mass.npz`, of a run's test images.
+def measure_training_images(folder: Path, data: Path, gpus: str | None, workers: int, most: int) -> None:
+    """Writes the center-mass of a finished run's training images into its folder, unless it is there.
 
-    Nothing is done where they are there already, the relations with so many `pairs` an image or all that there are.
+    Args:
+        most: of how many images; 0 for all. The others as for `predict_test_set`.
     """
     run = RunFolder(folder)
     run.require_finished()
     config = read_config(Config, run.config_path)
-    weighs = config.model.has_relations
-    results = (run.detections, run.relations, run.center_mass) if weighs else (run.detections,)
-    if all(path.exists() for path in results) and (not weighs or _holds_pairs(run.relations, pairs)):
-        print(f"{run.detections}: is there already")
+    if not config.model.has_relations:
+        raise UserError(f"{folder}: a network without pair weights has no center-mass; give a run of FAN")
+    most = most or config.images.train_images
+    if run.training_center_mass.exists() and _measured(run.training_center_mass) >= most:
+        print(f"{run.training_center_mass}: is there already")
         return
-    from vision.checkpoint import TrainedRun
-    from vision.devices import find_devices
+    from vision.prediction import write_training_center_mass
 
-    device = find_devices(gpus)[0]
-    trained = TrainedRun(folder, device)
-    dataset = read_images(config.dataset, data, config.images.test_split, config.images.test_images)
-    if dataset.classes != trained.classes:
-        raise UserError(f"{data}: its categories are not those that {folder} was trained on; give its --data")
-    write_predictions(run, dataset, predict_images(trained, dataset, device, workers, pairs), weighs)
-    print(f"{run.detections}: {len(dataset.records):,} images")
+    write_training_center_mass(folder, data, gpus, workers, most)
 
 
-def _holds_pairs(path: Path, most: int) -> bool:
-    """Whether a `relations.npz` has `most` pairs of each image, or as many as its ROIs make."""
-    names = ["roi_offsets", "pair_offsets"]
-    offsets = read_arrays(path, names, "relations file", "remove it and give the same command again")
-    rois, pairs = (np.diff(offsets[name]) for name in names)
-    return bool((pairs >= np.minimum(most, rois * (rois - 1))).all())
-
-
-def write_predictions(run: RunFolder, dataset: ImageDataset, predictions: Iterable[Prediction], weighs: bool) -> None:
-    """Writes the predictions of a test set as they come, so that memory is flat.
-
-    Args:
-        weighs: whether there are pair weights, and so proposals and center-mass.
-    """
-    from vision.postprocess import detections_writer
-    from vision.proposals import relations_writer
-
-    center_mass: dict[str, float] = {}
-    with ExitStack() as files:
-        add_detections = files.enter_context(detections_writer(run.detections, dataset.category_ids))
-        add_proposals = files.enter_context(relations_writer(run.relations)) if weighs else None
-        progress = files.enter_context(tqdm(total=len(dataset.records), desc="predicting", **BAR))
-        for image_id, found, proposals, mass in predictions:
-            add_detections(image_id, found)
-            if weighs:
-                add_proposals(image_id, proposals)
-                center_mass[image_id] = mass
-            progress.update()
-    if weighs:
-        ids, masses = np.array(list(center_mass)), np.array(list(center_mass.values()), np.float32)
-        write_arrays(run.center_mass, ids=ids, center_mass=masses)
+def _measured(path: Path) -> int:
+    """How many images a file of center-masses is of."""
+    return len(read_arrays(path, ["ids"], "center-mass file", "remove it and try again")["ids"])
 
 
 def predict_pictures(paths: list[Path], folder: Path, out: Path | None, gpus: str | None) -> None:
@@ -175,6 +113,7 @@ def predict_pictures(paths: list[Path], folder: Path, out: Path | None, gpus: st
     from vision.checkpoint import TrainedRun
     from vision.devices import find_devices
     from vision.drawing import draw_detections
+    from vision.prediction import predict_image
     from vision.transforms import make_image
 
     device = find_devices(gpus)[0]
@@ -228,31 +167,56 @@ def main() -> None:
         "--pairs",
         type=count_from_1,
         metavar="N",
-        help=f"how many pairs of ROIs of a test image are kept, the best, for recall at up to N (default: {PAIRS:,})",
+        help=f"how many pairs of ROIs per test image and ranking are kept, for recall at up to N (default: {PAIRS:,})",
+    )
+    parser.add_argument(
+        "--nms",
+        choices=["soft", "hard"],
+        help="soft-NMS as Relation Networks (default), or hard NMS at an IoU of 0.3, for detections.hard_nms.json",
+    )
+    parser.add_argument(
+        "--training-images",
+        nargs="?",
+        const=0,
+        type=count_from_1,
+        metavar="N",
+        help="measure the center-mass of the finished network on its training images, all or N of them, spread evenly",
     )
     add_gpus_option(parser)
     add_workers_option(parser)
-    arguments = parser.parse_intermixed_args()  # Images may stand behind options, too.
-    if arguments.out and not arguments.images:
-        parser.error("--out is where pictures go; give image files, or leave it out for the test images")
-    if arguments.pairs and arguments.images:
-        parser.error("--pairs is how many are kept of each test image; leave it out for image files")
-    if arguments.scene and (arguments.out or arguments.pairs):
-        parser.error("--scene draws no pictures and has no pairs; leave --out and --pairs out")
-    if not arguments.scene and is_on_scenes(RunFolder(arguments.run)):
+    arguments = parser.parse_intermixed_args()  # images may follow options
+    _require_consistent(parser, arguments)
+    run = RunFolder(arguments.run)
+    if not arguments.scene and is_on_scenes(run):
         raise UserError(f"{arguments.run}: is a run on scenes; give --scene as well")
     choose_gpus(arguments.gpus)
+    how = arguments.data, arguments.gpus, arguments.workers
     if arguments.scene:
         from vision.scene_predict import predict_scenes, predict_test_scenes
 
         if arguments.images:
             predict_scenes(arguments.images, arguments.run, arguments.gpus)
         else:
-            predict_test_scenes(arguments.run, arguments.data, arguments.gpus, arguments.workers)
+            predict_test_scenes(arguments.run, *how)
     elif arguments.images:
         predict_pictures(arguments.images, arguments.run, arguments.out, arguments.gpus)
+    elif arguments.training_images is not None:
+        measure_training_images(arguments.run, *how, arguments.training_images)
     else:
-        predict_test_set(arguments.run, arguments.data, arguments.gpus, arguments.workers, arguments.pairs or PAIRS)
+        predict_test_set(arguments.run, *how, arguments.pairs or PAIRS, arguments.nms or "soft")
+
+
+def _require_consistent(parser: argparse.ArgumentParser, arguments: argparse.Namespace) -> None:
+    """Ends the command where options exclude each other."""
+    if arguments.out and not arguments.images:
+        parser.error("--out is where pictures go; give image files, or leave it out for the test images")
+    of_test_set = [name for name in ("pairs", "nms", "training_images") if getattr(arguments, name) is not None]
+    if of_test_set and (arguments.images or arguments.scene):
+        parser.error(f"--{of_test_set[0].replace('_', '-')} is for a detector's data set; leave it out here")
+    if arguments.training_images is not None and len(of_test_set) > 1:
+        parser.error("--training-images measures center-mass alone; leave --pairs and --nms out")
+    if arguments.scene and arguments.out:
+        parser.error("--scene draws no pictures; leave --out out")
 
 
 if __name__ == "__main__":

@@ -13,12 +13,15 @@ def iou(boxes: np.ndarray, others: np.ndarray) -> np.ndarray:
     Returns:
         [...] values in [0, 1]; 0 for boxes without area.
     """
-    boxes, others = boxes.astype(np.float64), others.astype(np.float64)
-    shared = _area(np.maximum(boxes[..., :2], others[..., :2]), np.minimum(boxes[..., 2:], others[..., 2:]))
-    union = _area(boxes[..., :2], boxes[..., 2:]) + _area(others[..., :2], others[..., 2:]) - shared
+    boxes, others = (np.moveaxis(each.astype(np.float64), -1, 0).copy() for each in (boxes, others))
+    width = np.minimum(boxes[2], others[2]) - np.maximum(boxes[0], others[0]) + 1
+    height = np.minimum(boxes[3], others[3]) - np.maximum(boxes[1], others[1]) + 1
+    shared = np.maximum(width, 0) * np.maximum(height, 0)
+    union = _area(boxes) + _area(others) - shared
     return np.divide(shared, union, out=np.zeros_like(shared), where=union > 0)
 
 
-def _area(first: np.ndarray, last: np.ndarray) -> np.ndarray:
-    """[...] areas of boxes from their corners [..., 2]; 0 where those are in the wrong order."""
-    return np.maximum(last - first + 1, 0).prod(axis=-1)
+def _area(boxes: np.ndarray) -> np.ndarray:
+    """[...] areas of boxes [4, ...]; 0 where their corners are in the wrong order."""
+    x1, y1, x2, y2 = boxes
+    return np.maximum(x2 - x1 + 1, 0) * np.maximum(y2 - y1 + 1, 0)

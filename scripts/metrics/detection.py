@@ -11,6 +11,8 @@ of its image and category that it overlaps most. From the highest score down, th
 if the IoU is 0.5 or more; every further one is wrong, and so is one that overlaps no object enough. What belongs to an
 ignored object (difficult, or a crowd) is neither, and ignored objects need not be found. `voc_ap_50` is the mean of the
 best precision at a recall of at least 0, 0.1, …, 1 (VOC07), `voc_area_ap_50` the area below that curve (from 2010 on).
+`voc_ap` is the mean of the 11-point precision over the IoU thresholds 0.50 to 0.95, as COCO averages: the code that the
+paper's descends from has no COCO evaluation for VOC, so the paper's "avg mAP" may be either.
 """
 
 import io
@@ -25,7 +27,7 @@ from tqdm import tqdm
 from data.records import ImageDataset
 from scripts.metrics.boxes import iou
 
-VOC_IOU = 0.5
+IOUS = np.linspace(0.5, 0.95, 10)  # of the averages, as in COCOeval
 DETECTIONS_OF_AN_IMAGE = 100  # and category: what COCO looks at
 ANY_AREA = [0, 1e10]
 
@@ -67,6 +69,7 @@ class AveragePrecisions(NamedTuple):
 
     ap: np.ndarray
     ap_50: np.ndarray
+    voc_ap: np.ndarray
     voc_ap_50: np.ndarray
     voc_area_ap_50: np.ndarray
 
@@ -124,16 +127,30 @@ def coco_average_precisions(detections: Detections, objects: Objects) -> tuple[f
     return float(precision.mean()), float(precision[0].mean())
 
 
-def voc_average_precisions(detections: Detections, objects: Objects) -> tuple[float, float]:
-    """VOC's AP at IoU 0.5 of one category, at 11 points and as area; NaN without an object to find."""
-    total = np.count_nonzero(~objects.ignored)
-    if total == 0:
-        return np.nan, np.nan
-    right, wrong = _judge(_take(detections, np.argsort(-detections.scores, kind="stable")), objects)
+def voc_average_precisions(detections: Detections, objects: Objects) -> tuple[float, float, float]:
+    """VOC's AP of one category: at 11 points over the IoUs 0.50:0.95 and at 0.5, and the area at 0.5.
+
+    They are NaN without an object to find.
+    """
+    if objects.ignored.all():
+        return np.nan, np.nan, np.nan
+    detections = _take(detections, np.argsort(-detections.scores, kind="stable"))
+    chosen, overlap = _most_overlapped(detections, objects)
+    at_ious = [_points_and_area(chosen, overlap, objects.ignored, threshold) for threshold in IOUS]
+    points = [of_points for of_points, _ in at_ious]
+    return float(np.mean(points)), points[0], at_ious[0][1]
+
+
+def _points_and_area(
+    chosen: np.ndarray, overlap: np.ndarray, ignored: np.ndarray, threshold: float
+) -> tuple[float, float]:
+    """AP at 11 points and as area, of the object [D] chosen by each detection and the overlap [D] with it."""
+    right, wrong = _judge(chosen, overlap, ignored, threshold)
     right, wrong = right.cumsum(), wrong.cumsum()
+    total = np.count_nonzero(~ignored)
     precision = right / np.maximum(right + wrong, 1)
     best = np.maximum.accumulate(precision[::-1])[::-1]  # the best precision at this recall or a higher one
-    # Levels are compared in whole numbers: 3 of 10 objects are a recall of 0.3 exactly.
+    # Levels are compared as integers: 3 of 10 objects are a recall of 0.3 exactly.
     reached = np.searchsorted(10 * right, np.arange(11) * total)
     eleven_points = np.append(best, 0.0)[reached].mean()
     area = np.sum(np.diff(right, prepend=0) / total * best)
@@ -168,16 +185,24 @@ def _as_coco(images: np.ndarray, boxes: np.ndarray, **columns: np.ndarray) -> CO
     return coco
 
 
-def _judge(detections: Detections, objects: Objects) -> tuple[np.ndarray, np.ndarray]:
-    """[D] whether each detection of a category, the best first, is right, and whether it is wrong; some are neither."""
-    chosen, overlap = _most_overlapped(detections, objects)
-    (matched,) = np.nonzero(overlap >= VOC_IOU)
-    ignored, right = np.zeros((2, len(overlap)), bool)
-    ignored[matched] = objects.ignored[chosen[matched]]
+def _judge(
+    chosen: np.ndarray, overlap: np.ndarray, ignored: np.ndarray, threshold: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """[D] whether each detection of a category, the best first, is right, and whether it is wrong; some are neither.
+
+    Args:
+        chosen: [D] the object that each detection overlaps most.
+        overlap: [D] their IoU.
+        ignored: [G] whether an object is difficult or a crowd.
+        threshold: the IoU at which a detection belongs to its object.
+    """
+    (matched,) = np.nonzero(overlap >= threshold)
+    neither, right = np.zeros((2, len(overlap)), bool)
+    neither[matched] = ignored[chosen[matched]]
     _, first = np.unique(chosen[matched], return_index=True)  # the first detection of each object that has one
     right[matched[first]] = True
-    right &= ~ignored
-    return right, ~right & ~ignored
+    right &= ~neither
+    return right, ~right & ~neither
 
 
 def _most_overlapped(detections: Detections, objects: Objects) -> tuple[np.ndarray, np.ndarray]:

@@ -1,17 +1,18 @@
 """Recall of relationship proposals (Tables 1 to 3; appendix A.2 of the paper): R = C(rel | top K) / C(rel).
 
-C(rel) is the number of relations an image holds: unique pairs of its objects. C(rel | top K) of them are found by the K
-pairs of ROIs with the largest weights: a pair finds a relation if its ROIs overlap the relation's two objects, each its
-own, with an IoU above 0.5, as in the targets of training. The mean is taken over the images that
-hold a relation; pooled recall, over all relations of the data set alike, is given beside it.
+C(rel) is the number of relations of an image: unique pairs of its objects. C(rel | top K) of them are found by the K
+pairs of ROIs with the largest weights. A pair finds a relation if its ROIs overlap the relation's two objects, one
+each, with an IoU above 0.5, as in the targets of training. The mean is over the images that have a relation; pooled
+recall, over all relations of the data set, is reported as well.
 
-Where nobody has annotated relations (VOC, COCO), they are all pairs of objects of different categories, or all pairs of
-objects (§3.2, A.4), and have no direction: a pair of ROIs may find one in either order. Weights do have one, so (m, n)
-and (n, m) are two entries of the list that K counts. Annotated relations (Visual Genome) lead from a subject to an
-object, so m must lie on the one and n on the other, as in the work that the paper cites; a switch takes either order.
+Where the data set annotates no relations (VOC, COCO), they are all pairs of objects of different categories, or all
+pairs of objects (section 3.2, A.4), and have no direction: a pair of ROIs may find one in either order. Weights have a
+direction, so (m, n) and (n, m) are two entries of the list that K counts. Annotated relations (Visual Genome) lead from
+a subject to an object, so m must lie on the subject and n on the object, as in the work that the paper cites; a switch
+accepts either order.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -30,14 +31,10 @@ class Recall(NamedTuple):
     Args:
         mean: [K] fractions, the mean over images.
         pooled: [K] fractions of all relations.
-        images: number of images that hold a relation.
-        relations: their number of relations.
     """
 
     mean: np.ndarray
     pooled: np.ndarray
-    images: int
-    relations: int
 
 
 def relations_of(record: ImageRecord, rule: Rule) -> np.ndarray:
@@ -54,7 +51,7 @@ def relations_of(record: ImageRecord, rule: Rule) -> np.ndarray:
 
 
 def relations_between(labels: np.ndarray, rule: Rule) -> np.ndarray:
-    """The relations of an image whose objects nobody has related: pairs of objects, in either order.
+    """The relations of an image without annotated ones: pairs of objects, in either order.
 
     Args:
         labels: [G] category of each object.
@@ -68,62 +65,70 @@ def relations_between(labels: np.ndarray, rule: Rule) -> np.ndarray:
     return np.stack([first[related], second[related]], axis=1)
 
 
+def unique_relations(relations: np.ndarray, directed: bool) -> np.ndarray:
+    """[U, 2] the different relations of [R, 2], in ascending order; without a direction the smaller object is first."""
+    return np.unique(relations if directed else np.sort(relations, axis=1), axis=0)
+
+
+def objects_under(rois: np.ndarray, boxes: np.ndarray) -> np.ndarray:
+    """[N, G] bool, which of the objects `boxes` [G, 4] each of the ROIs [N, 4] lies on."""
+    return iou(rois[:, None], boxes) > RELATION_IOU
+
+
 def ranks_of_relations(
-    rois: np.ndarray, pairs: np.ndarray, boxes: np.ndarray, relations: np.ndarray, directed: bool = False
+    pairs: np.ndarray, on_object: np.ndarray, relations: np.ndarray, directed: bool = False
 ) -> np.ndarray:
     """The first place in an image's list of pairs at which each of its relations is found.
 
-    No pair is compared with a relation: the ranks of all pairs of ROIs, [N, N], are reduced to the best one for each
-    pair of objects, [G, G], first over the ROIs on the one object, then over those on the other. That takes O(N² + NH)
-    time, for H overlaps of a ROI with an object, and O(N² + NG) memory, however many relations there are.
+    Only pairs with both ROIs on objects are looked at. Each is expanded into the pairs of objects that it lies on, and
+    the ranks are written from the worst to the best, so that the best one stays: O(P + E) time for E such
+    combinations, however many relations there are.
 
     Args:
-        rois: [N, 4] corner form, in pixels.
-        pairs: [P, 2] indices of ROIs, m then n, the best first.
-        boxes: [G, 4] the image's objects.
-        relations: [R, 2] indices of objects; some may come more than once.
-        directed: whether m must lie on a relation's first object and n on its second; else either order will do.
+        pairs: [P, 2] indices of ROIs, m then n, best first.
+        on_object: [N, G] as from `objects_under`.
+        relations: [U, 2] indices of objects.
+        directed: whether m must lie on a relation's first object and n on its second; otherwise either order counts.
 
     Returns:
-        [U] ranks of the U unique relations, from 1; infinite for one that no pair finds.
+        [U] ranks from 1; infinite for a relation that no pair finds.
+
+    Example:
+        >>> on_object = np.array([[True, False], [False, True]])
+        >>> ranks_of_relations(np.array([[1, 0], [0, 1]]), on_object, np.array([[0, 1]]), directed=True)
+        array([2.])
     """
-    ranks = np.full((len(rois), len(rois)), np.inf)  # [m, n]
-    last_first = pairs[::-1]  # where a pair comes twice, its better rank is written last
-    ranks[last_first[:, 0], last_first[:, 1]] = np.arange(len(pairs), 0, -1)
-    on_object = iou(rois[:, None], boxes) > RELATION_IOU  # [N, G]
-    best = _best_of_objects(_best_of_objects(ranks, on_object).T, on_object).T  # [m's object, n's object]
+    objects = on_object.sum(axis=1)  # [N] how many each ROI lies on
+    first, second = pairs.T
+    combinations = objects[first] * objects[second]  # [P]
+    hits = np.flatnonzero(combinations)[::-1]  # worst first
+    first, second, combinations = first[hits], second[hits], combinations[hits]
+
+    _, under = np.nonzero(on_object)  # the objects under each ROI, one ROI after the other
+    starts = np.cumsum(objects) - objects  # [N] where those of each ROI begin
+    hit = np.repeat(np.arange(len(hits)), combinations)  # [E]
+    place = np.arange(len(hit)) - np.repeat(np.cumsum(combinations) - combinations, combinations)
+    of_second = objects[second][hit]
+    subject = under[starts[first][hit] + place // of_second]
+    object_ = under[starts[second][hit] + place % of_second]
+
+    best = np.full(2 * on_object.shape[1:], np.inf)  # [G, G]
+    best[subject, object_] = hits[hit] + 1  # of several values for one entry NumPy keeps the last
     if not directed:
-        best, relations = np.minimum(best, best.T), np.sort(relations, axis=1)
-    first, second = np.unique(relations, axis=0).T
-    return best[first, second]
+        best = np.minimum(best, best.T)
+    return best[tuple(relations.T)]
 
 
-def recall(ranks_of_images: Iterable[np.ndarray], top_k: Sequence[int]) -> Recall:
-    """Recall at each K of `top_k`, from the `ranks_of_relations` of one image after the other.
+def found_at(ranks: np.ndarray, top_k: Sequence[int]) -> np.ndarray:
+    """[K] how many of an image's relations, by their ranks [U], are found by the first K pairs."""
+    return np.count_nonzero(ranks[:, None] <= np.asarray(top_k), axis=0)
 
-    Without any relation it is NaN.
+
+def recall(found: np.ndarray, totals: np.ndarray) -> Recall:
+    """Recall from the number of relations found in each image, [I, K], of the number that it has, [I], at least 1.
+
+    Example:
+        >>> recall(np.array([[0, 1], [2, 3]]), np.array([1, 3]))
+        Recall(mean=array([0.33333333, 1.        ]), pooled=array([0.5, 1. ]))
     """
-    found, totals = [], []
-    for ranks in ranks_of_images:
-        if len(ranks):
-            found.append(np.count_nonzero(ranks[:, None] <= np.asarray(top_k), axis=0))
-            totals.append(len(ranks))
-    if not totals:
-        return Recall(np.full(len(top_k), np.nan), np.full(len(top_k), np.nan), images=0, relations=0)
-    found, totals = np.array(found), np.array(totals)  # [images, K], [images]
-    return Recall(
-        mean=(found / totals[:, None]).mean(axis=0),
-        pooled=found.sum(axis=0) / totals.sum(),
-        images=len(totals),
-        relations=int(totals.sum()),
-    )
-
-
-def _best_of_objects(ranks: np.ndarray, on_object: np.ndarray) -> np.ndarray:
-    """Reduces ranks [N, …] over the ROIs `on_object` [N, G] to the best of each object: [G, …]."""
-    objects, rois = np.nonzero(on_object.T)  # sorted by object
-    best = np.full((on_object.shape[1], *ranks.shape[1:]), np.inf)
-    hit, starts = np.unique(objects, return_index=True)
-    if len(hit):
-        best[hit] = np.minimum.reduceat(ranks[rois], starts, axis=0)
-    return best
+    return Recall((found / totals[:, None]).mean(axis=0), found.sum(axis=0) / totals.sum())

@@ -5,6 +5,7 @@ from scripts.bars import draw_bars
 from scripts.collect import Cell
 from scripts.paper import read_tables
 
+REFERENCES = {"equal weights": {0: 0.04, 1: 0.06}}
 TABLE4 = read_tables()["table4"]
 
 
@@ -15,10 +16,17 @@ def panels(monkeypatch, tmp_path):
     monkeypatch.setattr(Figure, "savefig", lambda figure, *_, **__: figures.append(figure))
 
     def draw(**values):
-        rows = [row for row in TABLE4.rows if row.metric.name in ("map", "center_mass")]
+        rows = [row for row in TABLE4.rows if row.metric.name in ("map_50", "voc_map_50", "center_mass")]
         cells = [
             [
-                Cell(row, variant, variant, paper, {0: values[f"{row.dataset}_{row.metric.name}"]}, None)
+                Cell(
+                    row,
+                    variant,
+                    variant,
+                    paper,
+                    {0: values[f"{row.dataset}_{row.metric.name}"]},
+                    REFERENCES,
+                )
                 for variant, paper in row.cells.items()
             ]
             for row in rows
@@ -32,9 +40,16 @@ def panels(monkeypatch, tmp_path):
 @pytest.mark.parametrize("larger", ["voc07", "minicoco"])
 def test_every_bar_is_seen_whole_from_zero(panels, larger):
     masses = {"voc07_center_mass": 0.1, "minicoco_center_mass": 0.1, f"{larger}_center_mass": 0.9}
-    found = panels(voc07_map=40, minicoco_map=30, **masses)
+    found = panels(voc07_voc_map_50=40, minicoco_map_50=30, **masses)
     assert len(found) == 4
     for axes in found.values():
         bottom, top = axes.get_ylim()
         assert bottom == 0
         assert top > max(bar.get_height() for bar in axes.patches)
+
+
+def test_references_are_lines_across_the_bars(panels):
+    found = panels(voc07_voc_map_50=40, minicoco_map_50=30, voc07_center_mass=0.1, minicoco_center_mass=0.1)
+    for axes in found.values():
+        heights = [segment[:, 1].tolist() for lines in axes.collections for segment in lines.get_segments()]
+        assert [0.05, 0.05] in [[round(height, 6) for height in each] for each in heights]

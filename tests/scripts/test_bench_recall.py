@@ -34,9 +34,11 @@ def test_images_have_objects_and_relations_between_them(work):
 
 
 def test_the_file_holds_so_many_pairs_of_each_image(work):
-    found = list(read_relations(work / "relations.npz", [str(number) for number in range(30)], pairs_needed=400))
-    assert {(len(proposals.rois), len(proposals.pairs)) for proposals in found} == {(ROIS, 400)}
-    assert not np.array_equal(found[0].pairs, found[1].pairs)
+    found = dict(read_relations(work / "relations.npz", [str(number) for number in range(30)], pairs_needed=400))
+    assert {(len(each.rois), len(each.by_matrix.pairs), len(each.by_row.pairs)) for each in found.values()} == {
+        (ROIS, 400, 400)
+    }
+    assert not np.array_equal(found["0"].by_matrix.pairs, found["1"].by_matrix.pairs)
 
 
 def test_all_pairs_of_different_rois_can_be_drawn():
@@ -52,14 +54,14 @@ def test_two_objects_have_two_relations_at_most():
 
 
 def test_recall_rises_over_k_and_time_and_memory_are_printed(work, capsys):
-    evaluate_files(work, pairs=400)
-    first, second = capsys.readouterr().out.splitlines()
-    recalls = [float(value) for value in re.findall(r"recall@\d+ ([\d.]+)%", first)]
-    assert first.startswith("30 images, 400 pairs each, ") and "recall@200" in first and "recall@500" not in first
-    assert recalls == sorted(recalls) and recalls[0] < recalls[-1]
-    assert re.fullmatch(
-        r"recall: [\d.]+ s, \d+ images/s, memory at most [\d,]+ MiB, and [\d,]+ MiB of files and libraries", second
-    )
+    evaluate_files(work, pairs=400, distinct=True)
+    time, images, *orders, with_duplicates = capsys.readouterr().out.splitlines()
+    assert images.startswith("30 images, 400 pairs per ranking, ") and len(orders) == 5
+    for order in orders:
+        recalls = [float(value) for value in re.findall(r"@\d+ ([\d.]+)%", order)]
+        assert len(recalls) == 4 and recalls == sorted(recalls) and recalls[0] < recalls[-1]
+    pattern = r"recall.*: [\d.]+ s, \d+ images/s, memory at most [\d,]+ MiB, and [\d,]+ MiB of files and libraries"
+    assert re.fullmatch(pattern, time) and re.fullmatch(pattern, with_duplicates)
 
 
 @pytest.mark.parametrize(

@@ -36,7 +36,7 @@ def drawn(monkeypatch, tmp_path):
 def curve(**values: list[dict[int, float]]) -> Curve:
     """Of two variants at K = 10 and 100: at each the values by seed."""
     row = Row("VOC07", "voc07", RECALL, 3, dict.fromkeys(values))
-    rows = [[Cell(row, name, name, None, its[k], None) for name, its in values.items()] for k in range(2)]
+    rows = [[Cell(row, name, name, None, its[k], {}) for name, its in values.items()] for k in range(2)]
     return Curve("VOC07", RECALL, [10, 100], rows)
 
 
@@ -48,7 +48,7 @@ def band(axes, number: int) -> tuple[list[float], list[float]]:
 
 
 def test_a_line_is_the_mean_and_its_band_a_standard_deviation_over_log_k(drawn):
-    table = Table("table1", "Table 1", "", {}, [], curve=RECALL)
+    table = Table("table1", "Table 1", "", {}, [], curves=(RECALL,))
     unsup, sup = [{0: 10.0, 1: 14.0}, {0: 20.0, 1: 24.0}], [{0: 50.0}, {0: 60.0}]
     figure = drawn(draw_curves, table, [curve(unsup=unsup, sup=sup, row=[{}, {}])], "a remark")
     (axes,) = figure.axes
@@ -87,22 +87,38 @@ def write_points(folder, text: str, **options):
 
 def test_curves_of_others_are_dashed_and_have_no_band(drawn, tmp_path):
     path = write_points(tmp_path, 'label,k,recall\nRPN,1000,40\nRPN,10,7.5\n\n"Zhang, 2017", 50 ,30\n')
-    table = Table("table2", "Table 2", "", {}, [], curve=RECALL)
+    table = Table("table2", "Table 2", "", {}, [], curves=(RECALL,))
     (axes,) = drawn(draw_curves, table, [curve(sup=[{0: 50.0}, {0: 60.0}])], "", read_lines(path)).axes
     lines = {line.get_label(): (line.get_xydata().tolist(), line.get_linestyle()) for line in axes.lines}
     assert lines == {
         "sup": ([[10, 50], [100, 60]], "-"),
-        "RPN": ([[10, 7.5], [1000, 40]], "--"),
-        "Zhang, 2017": ([[50, 30]], "--"),
+        "RPN": ([[10, 7.5], [1000, 40]], "-."),
+        "Zhang, 2017": ([[50, 30]], "-."),
     }
     assert len({line.get_color() for line in axes.lines}) == 3
     assert axes.lines[0].get_marker() == "None" and axes.lines[1].get_marker() == "o"
 
 
+def test_references_are_dashed_and_gray(drawn):
+    table = Table("table1", "Table 1", "", {}, [], curves=(RECALL,))
+    row = Row("VOC07", "voc07", RECALL, 3, {"base": None, "sup": None}, references_alone=frozenset(["base"]))
+    orders = [{"random order": {0: 20.0, 1: 30.0}}, {"random order": {0: 40.0, 1: 50.0}}]
+    rows = [
+        [Cell(row, "base", "base", None, {}, orders[k]), Cell(row, "sup", "sup", None, {0: 50.0}, orders[k])]
+        for k in range(2)
+    ]
+    (axes,) = drawn(draw_curves, table, [Curve("VOC07", RECALL, [10, 100], rows)], "").axes
+    lines = {line.get_label(): line for line in axes.lines}
+    assert list(lines) == ["sup", "random order of base"]
+    reference = lines["random order of base"]
+    assert reference.get_xydata().tolist() == [[10, 25], [100, 45]] and reference.get_linestyle() == "--"
+
+
 def test_points_may_come_from_a_spreadsheet(tmp_path):
     path = write_points(tmp_path, "label, k, recall\r\nRPN,10,5\r\n", encoding="utf-8-sig")
     (line,) = read_lines(path)
-    assert (line.label, line.x.tolist(), line.y.tolist(), line.is_ours) == ("RPN", [10], [5], False)
+    assert (line.label, line.x.tolist(), line.y.tolist()) == ("RPN", [10], [5])
+    assert line.style["marker"] == "o"
 
 
 @pytest.mark.parametrize(

@@ -85,9 +85,13 @@ def arrays(**changes) -> dict[str, np.ndarray]:
         "image_ids": np.array(["9", "7", "8"]),
         "roi_offsets": np.array([0, 2, 2, 5]),
         "rois": rois,
+        "roi_scores": np.array([0.9, 0.8, 0.7, 0.6, 0.5], np.float32),
+        "roi_labels": np.array([3, 0, 1, 1, 2], np.uint16),
         "pair_offsets": np.array([0, 2, 2, 5]),
         "pairs": np.array([[0, 1], [1, 0], [2, 0], [0, 1], [1, 2]], np.uint16),
         "weights": np.array([0.5, 0.1, 0.9, 0.9, 0.2], np.float32),
+        "row_pairs": np.array([[1, 0], [0, 1], [1, 2], [2, 0], [0, 1]], np.uint16),
+        "row_weights": np.array([0.8, 0.6, 0.4, 0.4, 0.3], np.float32),
     } | changes
 
 
@@ -97,41 +101,58 @@ def write_relations(folder: Path, save=np.savez_compressed, **changes) -> Path:
     return path
 
 
-def read_all(path: Path, pairs_needed: int = 3) -> list:
-    return list(read_relations(path, IDS, pairs_needed))
+def read_all(path: Path, pairs_needed: int = 3) -> dict:
+    return dict(read_relations(path, IDS, pairs_needed))
 
 
 @pytest.mark.parametrize("save", [np.savez, np.savez_compressed])
 def test_proposals_come_image_by_image(tmp_path, save):
-    ninth, seventh, eighth = read_all(write_relations(tmp_path, save))
-    assert [ninth.image_id, seventh.image_id, eighth.image_id] == ["9", "7", "8"]
-    assert ninth.rois.tolist() == [[0, 1, 2, 3], [4, 5, 6, 7]]
-    assert ninth.pairs.tolist() == [[0, 1], [1, 0]]
-    assert (seventh.rois.shape, seventh.pairs.shape, seventh.weights.shape) == ((0, 4), (0, 2), (0,))
+    found = read_all(write_relations(tmp_path, save))
+    assert list(found) == ["9", "7", "8"]
+    assert found["9"].rois.tolist() == [[0, 1, 2, 3], [4, 5, 6, 7]]
+    assert (found["9"].scores.tolist(), found["9"].labels.tolist()) == (pytest.approx([0.9, 0.8]), [3, 0])
+    assert found["9"].by_matrix.pairs.tolist() == [[0, 1], [1, 0]]
+    seventh = found["7"]
+    assert (seventh.rois.shape, seventh.by_row.pairs.shape, seventh.by_row.weights.shape) == ((0, 4), (0, 2), (0,))
+    eighth = found["8"]
     assert eighth.rois.tolist() == [[8, 9, 10, 11], [12, 13, 14, 15], [16, 17, 18, 19]]
-    assert eighth.pairs.tolist() == [[2, 0], [0, 1], [1, 2]]
-    assert eighth.weights.tolist() == pytest.approx([0.9, 0.9, 0.2])
+    assert eighth.by_matrix.pairs.tolist() == [[2, 0], [0, 1], [1, 2]]
+    assert eighth.by_matrix.weights.tolist() == pytest.approx([0.9, 0.9, 0.2])
+    assert eighth.by_row.pairs.tolist() == [[1, 2], [2, 0], [0, 1]]
+    assert eighth.by_row.weights.tolist() == pytest.approx([0.4, 0.4, 0.3])
+
+
+def test_a_network_without_pair_weights_has_rois_alone(tmp_path):
+    without = dict.fromkeys(["pair_offsets", "pairs", "weights", "row_pairs", "row_weights"])
+    found = read_all(write_relations(tmp_path, **without), pairs_needed=5000)
+    assert found["8"].labels.tolist() == [1, 1, 2]
+    assert all(proposals.by_matrix is None and proposals.by_row is None for proposals in found.values())
 
 
 def test_memory_does_not_grow_with_the_file(tmp_path):
     images, rois, pairs = 200, 20, 380
     path = tmp_path / "relations.npz"
+    ranked = np.tile(np.argwhere(~np.eye(rois, dtype=bool)), (images, 1))
     np.savez_compressed(
         path,
         image_ids=np.arange(images).astype(str),
         roi_offsets=np.arange(images + 1) * rois,
         rois=np.zeros((images * rois, 4)),
+        roi_scores=np.zeros(images * rois),
+        roi_labels=np.zeros(images * rois, int),
         pair_offsets=np.arange(images + 1) * pairs,
-        pairs=np.tile(np.argwhere(~np.eye(rois, dtype=bool)), (images, 1)),
+        pairs=ranked,
         weights=np.zeros(images * pairs),
+        row_pairs=ranked,
+        row_weights=np.zeros(images * pairs),
     )
     read = read_relations(path, [str(name) for name in range(images)], pairs)
     next(read)
     tracemalloc.start()
-    assert sum(len(proposals.pairs) for proposals in read) == (images - 1) * pairs
+    assert sum(len(proposals.by_matrix.pairs) for _, proposals in read) == (images - 1) * pairs
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
-    assert peak < 300_000  # bytes; the pairs alone are 1,216,000
+    assert peak < 400_000  # bytes; the pairs alone are 2,432,000
 
 
 @pytest.mark.parametrize(
@@ -139,8 +160,13 @@ def test_memory_does_not_grow_with_the_file(tmp_path):
     [
         ({"image_ids": None}, "lacks the array image_ids"),
         ({"pair_offsets": None}, "lacks the array pair_offsets"),
-        ({"rois": None}, "lacks the array rois"),
-        ({"weights": None}, "lacks the array weights"),
+        ({"rois": None}, "does not have the array rois"),
+        ({"roi_scores": None}, "does not have the array roi_scores"),
+        ({"weights": None}, "does not have the array weights"),
+        ({"row_pairs": None}, "does not have the array row_pairs"),
+        ({"roi_scores": np.full(5, np.nan)}, "image 9 has boxes or scores that are not finite"),
+        ({"row_pairs": np.array([[1, 0], [1, 1], [1, 2], [2, 0], [0, 1]])}, "image 9 pairs a ROI with itself"),
+        ({"row_weights": np.array([0.6, 0.8, 0.4, 0.4, 0.3])}, "image 9 has pairs that are not in the order"),
         ({"image_ids": np.array(["9", "7", "9"])}, "a list without repetition"),
         ({"image_ids": np.array([["9", "7", "8"]])}, "a list without repetition"),
         ({"image_ids": np.array(["9", "7", "10"])}, "holds 1 images that the data set does not, 10 for one"),
@@ -164,7 +190,7 @@ def test_memory_does_not_grow_with_the_file(tmp_path):
         ({"pairs": np.zeros((5, 2))}, r"pairs is float64 \[5, 2\]; it must be whole numbers"),
         ({"weights": np.zeros((5, 1))}, r"weights is float64 \[5, 1\]; it must be numbers \['rows'\]"),
         ({"pairs": np.asfortranarray(arrays()["pairs"])}, "pairs is stored by columns"),
-        ({"rois": np.full((5, 4), np.nan)}, "image 9 has boxes that are not finite"),
+        ({"rois": np.full((5, 4), np.nan)}, "image 9 has boxes or scores that are not finite"),
         ({"pairs": np.array([[0, 2], [1, 0], [2, 0], [0, 1], [1, 2]])}, "image 9 has pairs of ROIs 0 to 2 with 2 ROIs"),
         (
             {"pairs": np.array([[0, 1], [1, 0], [2, -1], [0, 1], [1, 2]])},

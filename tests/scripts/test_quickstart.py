@@ -47,7 +47,7 @@ def test_it_sets_up_and_makes_tables_of_documents_and_images_from_the_miniature(
         f"{table} --preset mini --runs runs --out runs/results" for table in ("table6", "table1", "table9")
     ]
     trained = [command[2] for command in commands if command[1].endswith(".train")]
-    assert len(trained) == len(set(trained)) == 3 + 4 + 2
+    assert len(trained) == len(set(trained)) == 3 + 5 + 2
     read = {command[command.index("--data") + 1] for command in commands if "--data" in command}
     assert read == {f"{tmp_path}/sets/mini"}
 

@@ -23,6 +23,17 @@ def report(tmp_path):
 
 
 @pytest.fixture
+def make_run(make_run):
+    """Makes a run; next to a center-mass there is that of equal weights, as the evaluation writes it."""
+
+    def make(path, metrics=None, **options):
+        uniform = {"uniform_center_mass": 0.05} if metrics and "center_mass" in metrics else {}
+        return make_run(path, metrics and uniform | metrics, **options)
+
+    return make
+
+
+@pytest.fixture
 def make_row(make_run):
     """The 20 Newsgroups row of Table 6 with two seeds (or one)."""
 
@@ -54,7 +65,9 @@ def test_what_the_paper_does_not_print_stands_alone(report, make_row):
     make_row()
     lines = lines_after(report(), "**20 Newsgroups, test center-mass**")
     assert lines[1] == ["ours", "", "0.165 ± 0.000", "0.166 ± 0.000"]
-    assert lines[2] == ["trials of 5", "", "2", "2"]
+    assert lines[2] == ["equal weights", "", "0.050 ± 0.000", "0.050 ± 0.000"]
+    assert lines[3][2:] == ["+0.115 (+0.113 to +0.116)", "+0.116 (+0.115 to +0.117)"]
+    assert lines[5] == ["trials of 5", "", "2", "2"]
 
 
 def test_one_trial_has_no_deviation_and_no_interval(report, make_row):
@@ -152,7 +165,7 @@ def test_the_csv_has_a_line_a_cell(report, make_row, tmp_path):
     report()
     lines = list(csv.DictReader((tmp_path / "out/paper/table6.csv").open()))
     assert len(lines) == 3 * 3 + 3 * 2
-    assert lines[2] == {
+    assert {key: value for key, value in lines[2].items() if value} == {
         "dataset": "20news",
         "metric": "accuracy",
         "variant": "fan-sup",
@@ -182,7 +195,7 @@ def test_the_list_of_runs_holds_what_each_was_and_no_path(report, make_row, tmp_
         "variant": "fan-sup",
         "seed": 0,
         "config": {"preset": "paper", "dataset": "20news", "variant": "fan-sup"},
-        "metrics": {"accuracy": 0.66, "center_mass": pytest.approx(0.166)},
+        "metrics": {"accuracy": 0.66, "center_mass": pytest.approx(0.166), "uniform_center_mass": 0.05},
         "seconds": 90.0,
         "versions": {"python": "3.11.9", "numpy": "1.23.5"},
         "commit": "c0ffee",
@@ -201,6 +214,27 @@ def test_metrics_of_single_categories_are_left_out_of_the_list_of_runs(report, m
 RECALLS = {"fan-unsup": [(0.1, 0.3), (0.2, 0.4)], "fan-sup": [(0.5, 0.7), (0.5, 0.9)]}  # at K = 100 and 5000, by seed
 
 
+CENTER_MASS = {
+    "center_mass": 0.4,
+    "uniform_center_mass": 0.05,
+    "training_center_mass": 0.5,
+    "training_uniform_center_mass": 0.06,
+}
+
+
+def recalls_at(at_100: float, at_5000: float) -> dict[str, float]:
+    """Recall of a network, at all K that the tables have."""
+    of_matrix = {"recall@5000": at_5000, "recall@100": at_100, "recall@1000": at_5000, "recall@10": at_100 / 10}
+    return of_matrix | {"row_recall@100": at_100, "distinct_recall@100": at_100, "pooled_recall@9": 0}
+
+
+def reference_recalls(detector: float = 0.4) -> dict[str, float]:
+    """Recall of the reference orders, at all K that the tables have; the detector's is the best."""
+    values = {"random": detector / 4, "rpn": detector / 2, "detector": detector}
+    recalls = {f"{order}_recall@{k}": value for order, value in values.items() for k in (10, 100, 1000, 5000)}
+    return recalls | {f"{order}_distinct_recall@100": value for order, value in values.items()}
+
+
 @pytest.fixture
 def make_recalls(make_run):
     """Runs on images of two variants and two seeds; `fan-unsup` was evaluated at a further K."""
@@ -208,10 +242,11 @@ def make_recalls(make_run):
     def make(prefix: str) -> None:
         for variant, seeds in RECALLS.items():
             for seed, (at_100, at_5000) in enumerate(seeds):
-                recalls = {"recall@5000": at_5000, "recall@100": at_100, "recall@1000": at_5000, "pooled_recall@9": 0}
-                others = {"map": 0.5, "voc_map_50": 0.6, "center_mass": 0.4, "train_center_mass": 0.5}
+                recalls = recalls_at(at_100, at_5000)
+                references = reference_recalls()
+                others = {"map": 0.5, "voc_map": 0.5, "voc_map_50": 0.6, **CENTER_MASS}
                 further = {"recall@7": 0.0} if variant == "fan-unsup" else {}
-                make_run(f"{prefix}/{variant}/seed{seed}", recalls | others | further)
+                make_run(f"{prefix}/{variant}/seed{seed}", recalls | references | others | further)
 
     return make
 
@@ -220,21 +255,52 @@ def test_a_curve_has_its_numbers_at_every_k_that_all_runs_have(report, make_reca
     make_recalls("paper/voc07")
     lines = lines_after(report(TABLES["table1"]), "K ")
     assert lines[0] == ["K", "un-sup", "row", "mat", "mat-focal"]
-    assert lines[2:5] == [  # 0.1 and 0.2: standard deviation 0.1 / sqrt(2)
+    assert lines[2:6] == [  # 0.1 and 0.2: standard deviation 0.1 / sqrt(2)
+        ["10", "1.5 ± 0.7", "–", "–", "5.0 ± 0.0"],
         ["100", "15.0 ± 7.1", "–", "–", "50.0 ± 0.0"],
         ["1,000", "35.0 ± 7.1", "–", "–", "80.0 ± 14.1"],
         ["5,000", "35.0 ± 7.1", "–", "–", "80.0 ± 14.1"],
     ]
-    assert lines[5] == [""]
+    assert lines[6] == [""]
+
+
+def test_references_stand_below_a_recall_with_the_difference_to_the_best(report, make_recalls, make_run):
+    make_recalls("paper/voc07")
+    make_run("paper/voc07/base/seed0", reference_recalls(detector=0.45))
+    make_run("paper/voc07/base/seed1", reference_recalls(detector=0.55))
+    lines = lines_after(report(TABLES["table1"]), "**VOC07, recall@100 (%)**")
+    assert lines[1:8] == [
+        ["ours", "–", "15.0 ± 7.1", "–", "–", "50.0 ± 0.0"],
+        ["random order", "12.5 ± 1.8", "10.0 ± 0.0", "–", "–", "10.0 ± 0.0"],
+        ["RPN's order", "25.0 ± 3.5", "20.0 ± 0.0", "–", "–", "20.0 ± 0.0"],
+        ["detector's order", "50.0 ± 7.1", "40.0 ± 0.0", "–", "–", "40.0 ± 0.0"],
+        # By seed 10 − 45 and 20 − 55, and 50 − 45 and 50 − 55: a half width of t(0.975, 1) · 7.07 / √2 = 63.5.
+        ["ours − best reference", "–", "-35.0 (-35.0 to -35.0)", "–", "–", "+0.0 (-63.5 to +63.5)"],
+        ["best reference", "–", *["detector's order of base F-RCNN", "–", "–"], "detector's order of base F-RCNN"],
+        ["trials of 3", "2", "2", "0", "0", "2"],
+    ]
+
+
+def test_references_of_a_detector_without_attention_are_in_the_curve(report, make_recalls, make_run, tmp_path):
+    make_recalls("paper/voc07")
+    make_run("paper/voc07/base/seed0", reference_recalls(detector=0.5))
+    lines = lines_after(report(TABLES["table1"]), "K ")
+    names = [f"{order} of base F-RCNN" for order in ("random order", "RPN's order", "detector's order")]
+    assert lines[0] == ["K", "un-sup", "row", "mat", "mat-focal", *names]
+    assert lines[3][5:] == ["12.5 (one trial)", "25.0 (one trial)", "50.0 (one trial)"]
+    cells = list(csv.DictReader((tmp_path / "out/paper/table1.csv").open()))
+    (cell,) = [cell for cell in cells if (cell["metric"], cell["variant"]) == ("recall@100", "fan-sup")]
+    assert (cell["detector's order, mean"], cell["best_reference"]) == ("40.0", "detector's order of base F-RCNN")
+    assert (float(cell["against_best_mean"]), cell["against_best_half_width_95"]) == (0, "")
 
 
 def test_a_curve_is_written_as_csv_and_drawn(report, make_recalls, tmp_path):
     make_recalls("paper/voc07")
     report(TABLES["table1"])
     lines = list(csv.DictReader((tmp_path / "out/paper/table1.curve.csv").open()))
-    assert len(lines) == 3 * 4
-    found = [(line["metric"], line["ours_mean"], line["trials"]) for line in lines if line["variant"] == "fan-sup"]
-    assert found == [("recall@100", "50.0", "2"), ("recall@1000", "80.0", "2"), ("recall@5000", "80.0", "2")]
+    assert len(lines) == (4 + 1 + 1) * 5  # K by W̃, by W_agg and without duplicates; variants
+    found = {line["metric"]: (line["ours_mean"], line["trials"]) for line in lines if line["variant"] == "fan-sup"}
+    assert [found[f"recall@{k}"] for k in (10, 100, 1000)] == [("5.0", "2"), ("50.0", "2"), ("80.0", "2")]
     assert (tmp_path / "out/paper/table1.curve.png").read_bytes().startswith(b"\x89PNG")
 
 
@@ -259,10 +325,10 @@ def test_curves_of_others_are_drawn_over_ours_and_stand_nowhere_else(with_points
     drawn = []
     monkeypatch.setattr("scripts.report.draw_curves", lambda *arguments: drawn.append(arguments[-1]))
     make_recalls("paper/voc07")
-    code, printed, _ = with_points("table1", "label,k,recall\nRPN,100,20\nRPN,5000,60\n")
+    code, printed, _ = with_points("table1", "label,k,recall\nothers,100,20\nothers,5000,60\n")
     ((line,),) = drawn
-    assert (line.label, line.x.tolist(), line.y.tolist()) == ("RPN", [100, 5000], [20, 60])
-    assert code == 0 and "RPN" not in printed + (tmp_path / "results/paper/table1.curve.csv").read_text()
+    assert (line.label, line.x.tolist(), line.y.tolist()) == ("others", [100, 5000], [20, 60])
+    assert code == 0 and "others" not in printed + (tmp_path / "results/paper/table1.curve.csv").read_text()
 
 
 @pytest.mark.parametrize(
@@ -270,7 +336,7 @@ def test_curves_of_others_are_drawn_over_ours_and_stand_nowhere_else(with_points
     [
         ("table1", "label,k\nRPN,100\n", "points.csv: holds no points; it must begin with the line label,k,recall, "),
         ("table1", "label,k,recall\nmat,1,2\n", "points.csv: mat is one of our curves; give that of others another "),
-        ("table7", "label,k,recall\nRPN,1,2\n", "--overlay: no finished run of table7 has a curve to draw over; "),
+        ("table4", "label,k,recall\nRPN,1,2\n", "--overlay: no finished run of table4 has a curve to draw over; "),
     ],
 )
 def test_points_that_cannot_be_drawn_get_one_line_and_write_nothing(
@@ -284,14 +350,14 @@ def test_points_that_cannot_be_drawn_get_one_line_and_write_nothing(
 
 def test_what_faster_r_cnn_alone_lacks_does_not_shorten_the_curve(report, make_run, make_recalls):
     make_recalls("small/bccd")
-    make_run("small/bccd/base/seed0", {"map": 0.5, "voc_map_50": 0.6})
+    make_run("small/bccd/base/seed0", {"map": 0.5, "voc_map_50": 0.6, **reference_recalls()})
     lines = lines_after(report(TABLES["bccd"], "small"), "K ")
-    assert lines[0] == ["K", "un-sup", "row", "mat", "mat-focal"]
-    assert [line[0] for line in lines[2:5]] == ["100", "1,000", "5,000"]
+    assert lines[0][:5] == ["K", "un-sup", "row", "mat", "mat-focal"]
+    assert [line[0] for line in lines[2:6]] == ["10", "100", "1,000", "5,000"]
 
 
 def test_without_a_run_that_has_it_there_is_no_curve(report, make_run, tmp_path):
-    make_run("small/bccd/base/seed0", {"map": 0.5, "voc_map_50": 0.6})
+    make_run("small/bccd/base/seed0", {"map": 0.5, "voc_map_50": 0.6, **reference_recalls()})
     assert "over K" not in report(TABLES["bccd"], "small")
     assert not list((tmp_path / "out/small").glob("*.curve.*"))
 
@@ -300,10 +366,9 @@ def test_a_study_needs_all_its_trials_and_its_script_takes_no_preset(report, mak
     make_recalls("small/bccd")
     markdown = report(TABLES["bccd"], "small")
     assert "miniature" not in markdown
-    assert lines_after(markdown, "**BCCD, recall@5k (%)**")[1:3] == [
-        ["ours", "", "35.0 ± 7.1", "–", "–", "80.0 ± 14.1"],
-        ["trials of 3", "", "2", "0", "0", "2"],
-    ]
+    lines = lines_after(markdown, "**BCCD, recall@5k (%)**")
+    assert lines[1] == ["ours", "–", "35.0 ± 7.1", "–", "–", "80.0 ± 14.1"]
+    assert lines[7] == ["trials of 3", "0", "2", "0", "0", "2"]
     assert f"\nscripts/bccd.sh --seeds 0,1,2 --runs {tmp_path}/runs\n" in markdown
 
 

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from matplotlib.image import imread
 
+from data.proposals import Proposals, Ranking
 from vision.drawing import class_color, draw_detections, strongest_relations
 from vision.postprocess import Detections
-from vision.proposals import Proposals
 
 CLASSES = ("cat", "dog", "price in $")
 
@@ -17,9 +17,13 @@ ROIS = np.array(
 )
 
 
+ROIS_ALONE = Proposals(ROIS, np.ones(len(ROIS)), np.zeros(len(ROIS), np.uint16))
+
+
 def proposals(*pairs, rois=ROIS):
     weights = np.linspace(0.5, 0.1, len(pairs), dtype=np.float32)
-    return Proposals(rois, np.array(pairs, np.uint16).reshape(-1, 2), weights)
+    ranking = Ranking(np.array(pairs, np.uint16).reshape(-1, 2), weights)
+    return ROIS_ALONE._replace(rois=rois, by_matrix=ranking)
 
 
 def detections(*scores):
@@ -71,9 +75,9 @@ def holds(picture, color):
 
 
 def test_detections_above_the_threshold_are_drawn_in_the_colour_of_their_class(tmp_path):
-    picture = draw(tmp_path, detections(0.9, 0.6, 0.4), None)
+    picture = draw(tmp_path, detections(0.9, 0.6, 0.4), ROIS_ALONE)
     assert [holds(picture, class_color(label)) for label in range(3)] == [True, True, False]
-    picture = draw(tmp_path, detections(0.9, 0.6, 0.4), None, threshold=0.3)
+    picture = draw(tmp_path, detections(0.9, 0.6, 0.4), ROIS_ALONE, threshold=0.3)
     assert holds(picture, class_color(2))
 
 
@@ -81,7 +85,7 @@ def test_with_relations_there_is_a_second_panel(tmp_path):
     related = proposals((0, 2), (2, 4))
     without, none, one, two = (
         draw(tmp_path, detections(0.9), *settings)
-        for settings in [(None,), (proposals(),), (proposals((0, 2)),), (related,)]
+        for settings in [(ROIS_ALONE,), (proposals(),), (proposals((0, 2)),), (related,)]
     )
     assert none.shape[1] == 2 * without.shape[1]
     half = none.shape[1] // 2
@@ -101,6 +105,6 @@ def test_nothing_found_in_a_picture_of_odd_shape(tmp_path, shape):
 
 
 def test_weights_may_all_be_zero(tmp_path):
-    related = proposals((0, 2))._replace(weights=np.zeros(1, np.float32))
+    related = ROIS_ALONE._replace(by_matrix=Ranking(np.array([[0, 2]]), np.zeros(1, np.float32)))
     with np.errstate(all="raise"):
         assert (draw(tmp_path, NOTHING, related) != draw(tmp_path, NOTHING, proposals())).any()

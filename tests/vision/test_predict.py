@@ -19,12 +19,13 @@ from data.images import read_images
 from data.runs import RunFolder
 from scripts.evaluate import evaluate_center_mass, evaluate_detection, evaluate_relations
 from scripts.predictions import read_detections, read_relations
-from vision import criterion
+from vision import criterion, prediction
 from vision import predict as predicting
 from vision.attended import write_attended
 from vision.checkpoint import TrainedRun
 from vision.postprocess import detections
-from vision.predict import predict_image, predict_images, predict_pictures, predict_test_set
+from vision.predict import measure_training_images, predict_pictures, predict_test_set
+from vision.prediction import predict_image, predict_images
 from vision.proposals import relationship_proposals
 from vision.targets import relation_targets
 from vision.train import train
@@ -95,20 +96,25 @@ def test_detections_are_what_the_network_says(predicted, by_hand, trained, datas
 
 
 def test_relations_are_what_the_network_says(predicted, by_hand):
-    proposals = list(read_relations(predicted.relations, by_hand.keys(), pairs_needed=5000))
-    assert len(proposals) == 3
-    for image_id, *arrays in proposals:
+    found = dict(read_relations(predicted.relations, by_hand.keys(), pairs_needed=5000))
+    assert len(found) == 3
+    for image_id, proposals in found.items():
         output, _, sample = by_hand[image_id]
-        (expected,) = relationship_proposals(output.rois, output.mask, output.relations, nd.array([sample.scale]))
-        for array, same in zip(arrays, expected, strict=True):
+        scale = nd.array([sample.scale])
+        (expected,) = relationship_proposals(output.rois, output.mask, output.logits, output.relations, scale)
+        for array, same in zip(arrays_of(proposals), arrays_of(expected), strict=True):
             np.testing.assert_allclose(array, same, rtol=1e-5)
 
 
+def arrays_of(proposals):
+    return [*proposals[:3], *(proposals.by_matrix or ()), *(proposals.by_row or ())]
+
+
 def test_center_mass_is_the_mass_on_target_pairs(predicted, by_hand):
-    kept = read_arrays(predicted.center_mass, ["ids", "center_mass"], "center-mass", "")
+    kept = read_arrays(predicted.center_mass, ["ids", "center_mass", "uniform"], "center-mass", "")
     assert sorted(kept["ids"].tolist()) == sorted(by_hand)
     assert 0 < np.isnan(kept["center_mass"]).sum() < 3
-    for image_id, center_mass in zip(kept["ids"].tolist(), kept["center_mass"], strict=True):
+    for image_id, center_mass, uniform in zip(kept["ids"].tolist(), kept["center_mass"], kept["uniform"], strict=True):
         output, _, sample = by_hand[image_id]
         objects = nd.array([sample.boxes]), nd.array([sample.labels])
         real = np.outer(*2 * [output.mask[0].asnumpy()])
@@ -117,12 +123,14 @@ def test_center_mass_is_the_mass_on_target_pairs(predicted, by_hand):
         weights = real * np.exp(logits - logits.max())
         expected = (weights * targets).sum() / weights.sum() if targets.any() else np.nan
         np.testing.assert_allclose(center_mass, expected, rtol=1e-4, atol=1e-30)
+        floor = targets.sum() / real.sum() if targets.any() else np.nan  # |T| / N²
+        np.testing.assert_allclose(uniform, floor, rtol=1e-5)
 
 
 def test_predictions_are_what_evaluation_reads(predicted, data):
     precisions = evaluate_detection(predicted, data)
     assert 0 <= precisions["map"] <= precisions["map_50"] <= 1 and precisions["images"] == 3
-    recalls = evaluate_relations(predicted, data, [10, 500], "different_category")
+    recalls = evaluate_relations(predicted, data, top_k=[10, 500], rule="different_category")
     assert 0 <= recalls["recall@10"] <= recalls["recall@500"] <= 1 and recalls["relation_images"] == 2
     assert 0 <= evaluate_center_mass(predicted)["center_mass"] <= 1
 
@@ -136,8 +144,8 @@ def test_center_mass_by_annotated_relations_is_of_these(trained, dataset, by_han
     pairs = zip(dataset.records, annotated, strict=True)
     records = [dataclasses.replace(record, relations=relations) for record, relations in pairs]
     masses = {
-        prediction.image_id: prediction.center_mass
-        for prediction in predict_images(trained, dataclasses.replace(dataset, records=records), CPU, 0)
+        predicted.image_id: predicted.center_mass.network
+        for predicted in predict_images(trained, dataclasses.replace(dataset, records=records), CPU, 0)
     }
     assert any(np.isfinite(mass) for mass in masses.values())
     for record in records:
@@ -155,7 +163,8 @@ def test_workers_change_nothing(trained, dataset):
     without, several = (list(predict_images(trained, dataset, CPU, workers)) for workers in (0, 3))
     assert [each.image_id for each in without] == [each.image_id for each in several]
     for one, other in zip(without, several, strict=True):
-        for array, same in zip((*one.detections, *one.proposals), (*other.detections, *other.proposals), strict=True):
+        arrays, others = ((*each.detections, *arrays_of(each.proposals)) for each in (one, other))
+        for array, same in zip(arrays, others, strict=True):
             np.testing.assert_array_equal(array, same)
         np.testing.assert_array_equal(one.center_mass, other.center_mass)
 
@@ -171,18 +180,18 @@ def test_as_many_pairs_are_kept_as_are_asked_for(run, data, by_hand, capsys):
     def predict(pairs):
         predict_test_set(run.path, data, None, 0, pairs)
         found = read_relations(run.relations, by_hand, min(pairs, 65280))
-        return {proposals.image_id: proposals for proposals in found}, "is there already" in capsys.readouterr().out
+        return dict(found), "is there already" in capsys.readouterr().out
 
     few, _ = predict(100)
-    assert {len(proposals.pairs) for proposals in few.values()} == {100}
+    assert {len(proposals.by_matrix.pairs) for proposals in few.values()} == {100}
     again, is_there = predict(70)  # What is there holds more.
-    assert is_there and {len(proposals.pairs) for proposals in again.values()} == {100}
+    assert is_there and {len(proposals.by_matrix.pairs) for proposals in again.values()} == {100}
     every, is_there = predict(10**6)
     assert not is_there
     for image_id, proposals in every.items():
         count = len(proposals.rois)
-        assert len(proposals.pairs) == count * (count - 1) > 5000
-        assert proposals.pairs[:100].tolist() == few[image_id].pairs.tolist()
+        assert len(proposals.by_matrix.pairs) == count * (count - 1) > 5000
+        assert proposals.by_row.pairs[:100].tolist() == few[image_id].by_row.pairs.tolist()
     assert predict(10**6)[1]
 
 
@@ -195,7 +204,50 @@ def test_what_has_been_removed_is_predicted_again(predicted, data, tmp_path, nam
     assert run.detections.read_bytes() == predicted.detections.read_bytes()
 
 
-def test_the_base_network_writes_no_relations(tiny, data, tmp_path):
+@pytest.mark.parametrize(("name", "array"), [("relations", "row_pairs"), ("center_mass", "uniform")])
+def test_files_of_an_older_version_are_predicted_again(predicted, data, tmp_path, name, array):
+    run = RunFolder(Path(shutil.copytree(predicted.path, tmp_path / "seed0")))
+    path = getattr(run, name)
+    with np.load(path) as archive:
+        older = {key: values for key, values in archive.items() if key != array}
+    np.savez(path, **older)
+    predict_test_set(run.path, data, None, 0)
+    with np.load(path) as archive:
+        assert array in archive.files
+
+
+def test_hard_nms_writes_detections_of_its_own(predicted, data, dataset, tmp_path, capsys):
+    run = RunFolder(Path(shutil.copytree(predicted.path, tmp_path / "seed0")))
+    before = {path.name: path.read_bytes() for path in run.path.iterdir() if path.is_file()}
+    predict_test_set(run.path, data, None, 0, nms="hard")
+    assert {path.name for path in run.path.iterdir() if path.is_file()} == {*before, "detections.hard_nms.json"}
+    assert all((run.path / name).read_bytes() == content for name, content in before.items())
+    hard, soft = (read_detections(path, dataset) for path in (run.hard_detections, run.detections))
+    assert 0 < len(hard.scores) <= len(soft.scores)
+    predict_test_set(run.path, data, None, 0, nms="hard")
+    assert capsys.readouterr().out.endswith(f"{run.hard_detections}: is there already\n")
+
+
+def test_center_mass_of_training_images_is_of_all_or_some(run, data, monkeypatch, capsys):
+    monkeypatch.setattr(criterion, "relation_targets", nearby_targets)
+
+    def measure(most):
+        measure_training_images(run.path, data, None, 0, most)
+        return read_arrays(run.training_center_mass, ["ids", "center_mass", "uniform"], "file", "")
+
+    some, every = measure(3), measure(0)
+    images = read_images("tiny", data, "trainval").records
+    assert len(some["ids"]) == 3 and sorted(every["ids"]) == sorted(record.id for record in images)
+    of_all = dict(zip(every["ids"], every["center_mass"], strict=True))
+    assert [of_all[name] for name in some["ids"]] == pytest.approx(some["center_mass"], nan_ok=True)
+    assert np.isfinite(every["center_mass"]).any()
+    assert (np.isnan(every["center_mass"]) == np.isnan(every["uniform"])).all()
+    capsys.readouterr()
+    measure(3)  # what is there is of more
+    assert capsys.readouterr().out == f"{run.training_center_mass}: is there already\n"
+
+
+def test_the_base_network_writes_no_pairs(tiny, data, tmp_path):
     base = dataclasses.replace(
         tiny,
         variant="base",
@@ -207,7 +259,14 @@ def test_the_base_network_writes_no_relations(tiny, data, tmp_path):
     train(base, read_images("tiny", data, "trainval"), run, 0, [CPU], 0)
     predict_test_set(run.path, data, None, 0)
     assert json.loads(run.detections.read_text())
-    assert not run.relations.exists() and not run.center_mass.exists()
+    assert not run.center_mass.exists()
+    with np.load(run.relations) as archive:
+        assert {"rois", "roi_scores", "roi_labels"} < set(archive.files) and "pairs" not in archive.files
+    before = run.relations.stat().st_mtime_ns
+    predict_test_set(run.path, data, None, 0)
+    assert run.relations.stat().st_mtime_ns == before
+    with pytest.raises(UserError, match="without pair weights"):
+        measure_training_images(run.path, data, None, 0, 0)
     predict_pictures([data / "tiny" / "JPEGImages" / "000001.jpg"], run.path, None, None)
     assert (run.path / "pictures" / "000001.png").exists()
 
@@ -219,7 +278,7 @@ def test_relation_modules_are_predicted_and_evaluated_with_as_fan_is(tiny_module
     train(config, read_images("tiny", data, "trainval"), run, 0, [CPU], 0)
     predict_test_set(run.path, data, None, 0)
     assert 0 <= evaluate_detection(run, data)["map"] <= 1
-    recalls = evaluate_relations(run, data, [10, 5000], "different_category")
+    recalls = evaluate_relations(run, data, top_k=[10, 5000], rule="different_category")
     assert 0 <= recalls["recall@10"] <= recalls["recall@5000"] <= 1
     assert 0 < evaluate_center_mass(run)["center_mass"] < 1
     write_attended(run.path, [data / "tiny" / "JPEGImages" / "000001.jpg"], set(), tmp_path / "attended.npz", 4, None)
@@ -236,7 +295,7 @@ def test_predictions_that_are_interrupted_leave_nothing(run, data, monkeypatch):
         return predict_image(*arguments)
 
     before = sorted(run.path.iterdir())
-    monkeypatch.setattr(predicting, "predict_image", interrupted)
+    monkeypatch.setattr(prediction, "predict_image", interrupted)
     with pytest.raises(KeyboardInterrupt):
         predict_test_set(run.path, data, None, 2)
     assert sorted(run.path.iterdir()) == before
@@ -312,22 +371,24 @@ def test_images_that_cannot_all_be_drawn_are_refused_before_any_is(run, photos, 
     assert Image.open(twin).size == (1, 1)
 
 
-def test_where_pictures_go_asks_for_images(run, monkeypatch, capsys):
-    monkeypatch.setattr(sys, "argv", ["predict", str(run.path), "--out", "somewhere"])
-    with pytest.raises(SystemExit):
+@pytest.mark.parametrize(
+    ("options", "option"),
+    [
+        (["--out", "somewhere"], "--out"),
+        (["cat.jpg", "--pairs", "9"], "--pairs"),
+        (["--pairs", "0"], "--pairs"),
+        (["cat.jpg", "--nms", "hard"], "--nms"),
+        (["--nms", "firm"], "--nms"),
+        (["--training-images", "--nms", "hard"], "--training-images"),
+        (["--scene", "--training-images", "4"], "--training-images"),
+        (["room.jpg", "--scene", "--out", "somewhere"], "--out"),
+    ],
+)
+def test_options_that_exclude_each_other_are_refused(run, monkeypatch, capsys, options, option):
+    monkeypatch.setattr(sys, "argv", ["predict", str(run.path), *options])
+    with pytest.raises(SystemExit) as ended:
         predicting.main()
-    assert "--out is where pictures go; give image files" in capsys.readouterr().err
-
-
-def test_how_many_pairs_are_kept_asks_for_no_images(run, monkeypatch, capsys):
-    for options, line in [
-        (["cat.jpg", "--pairs", "9"], "--pairs is how many are kept of each test image; leave it out for image files"),
-        (["--pairs", "0"], "argument --pairs: 0 is no whole number from 1"),
-    ]:
-        monkeypatch.setattr(sys, "argv", ["predict", str(run.path), *options])
-        with pytest.raises(SystemExit):
-            predicting.main()
-        assert line in capsys.readouterr().err
+    assert ended.value.code == 2 and option in capsys.readouterr().err.splitlines()[-1]
 
 
 @pytest.mark.parametrize("count", ["-1", "65", "two", "1.5"])

@@ -6,35 +6,70 @@ import numpy as np
 import pytest
 from mxnet import nd
 
+from data.errors import UserError
+from data.proposals import Proposals, Ranking, best_pairs, has_pairs, relations_writer
 from scripts.predictions import read_relations
-from vision.proposals import Proposals, relations_writer, relationship_proposals
-
-FIELDS = ("rois", "pairs", "weights")
+from vision.proposals import relationship_proposals
 
 
-def propose(logits, mask=None, scale=1.0, most=5000):
+def propose(logits, mask=None, scale=1.0, most=5000, categories=None):
     """The proposals of one image with W [N, N]; its i-th ROI is (10 i, 10 i + 1, 10 i + 2, 10 i + 3)."""
     logits = nd.array([logits])
     rois = 10 * nd.arange(logits.shape[1]).reshape((1, -1, 1)) + nd.arange(4).reshape((1, 1, 4))
     mask = nd.ones(rois.shape[:2]) if mask is None else nd.array([mask])
-    (proposals,) = relationship_proposals(rois, mask, logits, nd.array([scale]), most)
+    categories = nd.zeros((*rois.shape[:2], 4)) if categories is None else nd.array([categories])
+    (proposals,) = relationship_proposals(rois, mask, categories, logits, nd.array([scale]), most)
     return proposals
+
+
+def flat(proposals):
+    """The arrays of proposals with both rankings."""
+    return [*proposals[:3], *proposals.by_matrix, *proposals.by_row]
 
 
 def test_pairs_come_by_weight_and_rois_are_not_paired_with_themselves():
     logits = np.log([[90, 1, 6], [4, 90, 3], [2, 5, 90]])
     proposals = propose(logits)
-    assert proposals.pairs.tolist() == [[0, 2], [2, 1], [1, 0], [1, 2], [2, 0], [0, 1]]
-    np.testing.assert_allclose(proposals.weights, np.array([6, 5, 4, 3, 2, 1]) / 291, rtol=1e-5)  # of all nine
-    assert [getattr(proposals, name).dtype for name in FIELDS] == [np.float32, np.uint16, np.float32]
+    assert proposals.by_matrix.pairs.tolist() == [[0, 2], [2, 1], [1, 0], [1, 2], [2, 0], [0, 1]]
+    np.testing.assert_allclose(proposals.by_matrix.weights, np.array([6, 5, 4, 3, 2, 1]) / 291, rtol=1e-5)  # of nine
+    dtypes = [np.float32, np.float32, np.uint16, np.uint16, np.float32, np.uint16, np.float32]
+    assert [array.dtype for array in flat(proposals)] == dtypes
+
+
+def test_pairs_are_ranked_by_the_softmax_of_rows_too():
+    proposals = propose(np.log([[1, 1, 3], [30, 90, 60], [5, 4, 1]]))  # rows sum to 5, 180 and 10
+    assert proposals.by_row.pairs.tolist() == [[0, 2], [2, 0], [2, 1], [1, 2], [0, 1], [1, 0]]
+    np.testing.assert_allclose(proposals.by_row.weights, [0.6, 0.5, 0.4, 1 / 3, 0.2, 1 / 6], rtol=1e-5)
+
+
+def test_a_constant_per_row_changes_the_matrix_order_alone():
+    generator = np.random.default_rng(0)
+    logits = generator.normal(size=(12, 12))
+    plain, moved = propose(logits), propose(logits + generator.normal(size=(12, 1)) * 5)
+    assert plain.by_row.pairs.tolist() == moved.by_row.pairs.tolist()
+    np.testing.assert_allclose(plain.by_row.weights, moved.by_row.weights, rtol=1e-4)
+    assert plain.by_matrix.pairs.tolist() != moved.by_matrix.pairs.tolist()
+
+
+def test_scores_are_of_the_best_category_without_background():
+    categories = np.log([[8, 1, 0.5, 0.5], [0.2, 0.2, 0.2, 0.4], [1, 1, 7, 1]])
+    proposals = propose(np.zeros((3, 3)), mask=[1, 0, 1], categories=categories)
+    np.testing.assert_allclose(proposals.scores, [0.1, 0.7], rtol=1e-5)
+    assert proposals.labels.tolist() == [0, 1]
+
+
+def test_a_network_without_pair_weights_proposes_rois_alone():
+    arrays = nd.ones((1, 2, 4)), nd.ones((1, 2)), nd.zeros((1, 2, 3))
+    (proposals,) = relationship_proposals(*arrays, None, nd.array([1]))
+    assert (len(proposals.rois), proposals.by_matrix, proposals.by_row) == (2, None, None)
 
 
 def test_rois_that_fill_the_list_are_left_out_and_the_others_renumbered():
     logits = np.log([[1, 50, 4, 5], [50, 50, 50, 50], [3, 50, 1, 6], [2, 50, 7, 1]])
     proposals = propose(logits, mask=[1, 0, 1, 1])
     assert proposals.rois[:, 0].tolist() == [0, 20, 30]
-    assert proposals.pairs.tolist() == [[2, 1], [1, 2], [0, 2], [0, 1], [1, 0], [2, 0]]
-    np.testing.assert_allclose(proposals.weights, np.array([7, 6, 5, 4, 3, 2]) / 30, rtol=1e-5)
+    assert proposals.by_matrix.pairs.tolist() == [[2, 1], [1, 2], [0, 2], [0, 1], [1, 0], [2, 0]]
+    np.testing.assert_allclose(proposals.by_matrix.weights, np.array([7, 6, 5, 4, 3, 2]) / 30, rtol=1e-5)
 
 
 def test_rois_are_in_pixels_of_the_original_image():
@@ -43,9 +78,10 @@ def test_rois_are_in_pixels_of_the_original_image():
 
 def test_each_image_of_a_batch_has_its_own_mask_and_scale():
     rois, mask = nd.ones((2, 3, 4)), nd.array([[1, 1, 1], [1, 1, 0]])
-    first, second = relationship_proposals(rois, mask, nd.zeros((2, 3, 3)), nd.array([1, 4]))
+    categories, weights = nd.zeros((2, 3, 5)), nd.zeros((2, 3, 3))
+    first, second = relationship_proposals(rois, mask, categories, weights, nd.array([1, 4]))
     assert (first.rois.tolist(), second.rois.tolist()) == ([[1] * 4] * 3, [[0.25] * 4] * 2)
-    assert (len(first.pairs), second.pairs.tolist()) == (6, [[0, 1], [1, 0]])
+    assert (len(first.by_matrix.pairs), second.by_matrix.pairs.tolist()) == (6, [[0, 1], [1, 0]])
 
 
 @pytest.mark.parametrize("most", [1, 7, 379, 380, 5000])
@@ -55,29 +91,29 @@ def test_the_best_are_those_of_all_pairs_sorted(most):
     first, second = np.nonzero(~np.eye(20, dtype=bool))
     order = sorted(range(380), key=lambda pair: -logits[first[pair], second[pair]])[:most]
     proposals = propose(logits, most=most)
-    assert proposals.pairs.tolist() == np.stack([first, second], axis=1)[order].tolist()
+    assert proposals.by_matrix.pairs.tolist() == np.stack([first, second], axis=1)[order].tolist()
     expected = np.exp(logits, dtype=float) / np.exp(logits, dtype=float).sum()
-    np.testing.assert_allclose(proposals.weights, expected[first, second][order], rtol=1e-5)
+    np.testing.assert_allclose(proposals.by_matrix.weights, expected[first, second][order], rtol=1e-5)
 
 
 def test_weights_of_saturated_logits_are_finite_and_keep_their_order():
     logits = [[0, -1e4, 1e4], [9999, 0, -9999], [-9998, -1e4, 1e4]]
     proposals = propose(logits)
-    assert proposals.pairs.tolist() == [[0, 2], [1, 0], [2, 0], [1, 2], [0, 1], [2, 1]]
+    assert proposals.by_matrix.pairs.tolist() == [[0, 2], [1, 0], [2, 0], [1, 2], [0, 1], [2, 1]]
     total = 2 + np.exp(-1)
-    np.testing.assert_allclose(proposals.weights, [1 / total, np.exp(-1) / total, 0, 0, 0, 0], rtol=1e-5)
+    np.testing.assert_allclose(proposals.by_matrix.weights, [1 / total, np.exp(-1) / total, 0, 0, 0, 0], rtol=1e-5)
 
 
 def test_weights_never_rise_where_logits_hardly_differ():
     logits = np.float32(3) + np.arange(90_000, dtype=np.float32)[::-1].reshape(300, 300) * np.float32(2.4e-7)
-    weights = propose(logits, most=89_700).weights
+    weights = propose(logits, most=89_700).by_matrix.weights
     assert (weights[1:] <= weights[:-1]).all()
 
 
 @pytest.mark.parametrize(("mask", "rois"), [([1], 1), ([0], 0), ([0, 1], 1), ([0, 0], 0)])
 def test_an_image_may_have_one_roi_or_none(mask, rois):
     proposals = propose(np.zeros((len(mask), len(mask))), mask)
-    assert [getattr(proposals, name).shape for name in FIELDS] == [(rois, 4), (0, 2), (0,)]
+    assert [array.shape for array in flat(proposals)] == [(rois, 4), (rois,), (rois,), *2 * [(0, 2), (0,)]]
 
 
 def made_up(seed, count):
@@ -85,36 +121,72 @@ def made_up(seed, count):
     generator = np.random.default_rng(seed)
     rois = nd.array(generator.uniform(0, 100, (1, max(count, 1), 4)))
     mask = nd.array([[1] * count or [0]])
-    relations = nd.array(generator.normal(size=(1, max(count, 1), max(count, 1))))
-    return relationship_proposals(rois, mask, relations, nd.array([0.7]), most=50)[0]
+    categories, relations = (nd.array(generator.normal(size=(1, max(count, 1), each))) for each in (6, max(count, 1)))
+    return relationship_proposals(rois, mask, categories, relations, nd.array([0.7]), most=50)[0]
 
 
+@pytest.mark.parametrize("with_pairs", [True, False])
 @pytest.mark.parametrize("counts", [(6, 0, 1, 9), (1, 0), (0,), ()])
-def test_the_file_holds_what_the_evaluation_reads(tmp_path, counts):
+def test_the_file_holds_what_the_evaluation_reads(tmp_path, counts, with_pairs):
     images = {f"{number:06}": made_up(number, count) for number, count in enumerate(counts)}
+    if not with_pairs:
+        images = {name: Proposals(*proposals[:3]) for name, proposals in images.items()}
     path = tmp_path / "run" / "relations.npz"
-    with relations_writer(path) as add:
+    with relations_writer(path, with_pairs) as add:
         for image_id, proposals in images.items():
             add(image_id, proposals)
-    found = list(read_relations(path, images, pairs_needed=50))
-    assert [proposals.image_id for proposals in found] == list(images)
-    for ours, theirs in zip(found, images.values(), strict=True):
-        for name in FIELDS:
-            assert getattr(ours, name).dtype == getattr(theirs, name).dtype
-            assert getattr(ours, name).tolist() == getattr(theirs, name).tolist()
+    found = dict(read_relations(path, images, pairs_needed=50))
+    assert list(found) == list(images)
+    for image_id, proposals in images.items():
+        if not with_pairs:
+            assert found[image_id].by_matrix is None and found[image_id].by_row is None
+        arrays = flat if with_pairs else lambda proposals: proposals[:3]
+        for ours, theirs in zip(arrays(found[image_id]), arrays(proposals), strict=True):
+            assert ours.dtype == theirs.dtype and ours.tolist() == theirs.tolist()
     assert [file.name for file in path.parent.iterdir()] == [path.name]
 
 
 def test_numpy_reads_the_file_too(tmp_path):
     proposals = made_up(0, 4)
-    with relations_writer(tmp_path / "relations.npz") as add:
+    with relations_writer(tmp_path / "relations.npz", with_pairs=True) as add:
         add("a", proposals)
         add("b", proposals)
     with np.load(tmp_path / "relations.npz") as archive:
         arrays = {name: array.tolist() for name, array in archive.items()}
     assert arrays["image_ids"] == ["a", "b"]
     assert (arrays["roi_offsets"], arrays["pair_offsets"]) == ([0, 4, 8], [0, 12, 24])
-    assert arrays["pairs"] == 2 * proposals.pairs.tolist()
+    assert arrays["pairs"] == 2 * proposals.by_matrix.pairs.tolist()
+    assert arrays["row_pairs"] == 2 * proposals.by_row.pairs.tolist()
+    assert arrays["roi_labels"] == 2 * proposals.labels.tolist()
+
+
+def test_a_file_has_enough_pairs_or_all_there_are(tmp_path):
+    path = tmp_path / "relations.npz"
+    with relations_writer(path, with_pairs=True) as add:
+        add("a", made_up(0, 4))  # all 12
+        add("b", made_up(1, 9))  # 50 of 72
+    assert [has_pairs(path, True, most) for most in (12, 50, 51)] == [True, True, False]
+    with relations_writer(path, with_pairs=False) as add:
+        add("a", made_up(0, 4))
+    assert has_pairs(path, False, 5000) and not has_pairs(path, True, 1)
+
+
+def test_a_file_of_an_older_version_does_not_count(tmp_path):
+    path = tmp_path / "relations.npz"
+    with relations_writer(path, with_pairs=True) as add:
+        add("a", made_up(0, 4))
+    with np.load(path) as archive:
+        arrays = dict(archive)
+    del arrays["roi_scores"]
+    np.savez(path, **arrays)
+    assert not has_pairs(path, True, 1)
+    path.write_bytes(path.read_bytes()[:-40])
+    with pytest.raises(UserError, match=str(path)):
+        has_pairs(path, True, 1)
+
+
+def test_best_pairs_of_integers_leave_the_diagonal_out():
+    assert best_pairs(np.array([[9, 1, 5], [2, 9, 3], [5, 0, 9]]), 4).tolist() == [2, 6, 5, 3]
 
 
 def test_after_an_error_the_old_file_stands_and_nothing_else(tmp_path):
@@ -122,7 +194,7 @@ def test_after_an_error_the_old_file_stands_and_nothing_else(tmp_path):
     path.write_text("old")
 
     def stop_half_way():
-        with relations_writer(path) as add:
+        with relations_writer(path, with_pairs=True) as add:
             add("a", made_up(0, 4))
             raise OSError(2, "No such file", "image.jpg")
 
@@ -132,11 +204,12 @@ def test_after_an_error_the_old_file_stands_and_nothing_else(tmp_path):
 
 
 def test_memory_does_not_grow_with_the_number_of_images(tmp_path):
-    proposals = Proposals(*(np.zeros(shape, np.float32) for shape in ((300, 4), (5000, 2), (5000,))))
+    ranking = Ranking(np.zeros((5000, 2), np.uint16), np.zeros(5000, np.float32))
+    proposals = Proposals(np.zeros((300, 4)), np.zeros(300), np.zeros(300, np.uint16), ranking, ranking)
     tracemalloc.start()
-    with relations_writer(tmp_path / "relations.npz") as add:
+    with relations_writer(tmp_path / "relations.npz", with_pairs=True) as add:
         for number in range(200):
             add(str(number), proposals)
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
-    assert peak < 500_000  # bytes; the rows are 8,960,000
+    assert peak < 700_000  # bytes; the rows are 17,320,000

@@ -1,5 +1,6 @@
 """A table's numbers gathered from the run folders: what its runs measured, and which runs are missing."""
 
+import json
 import math
 import re
 import shlex
@@ -8,11 +9,12 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from data.errors import UserError
-from data.files import read_json, read_yaml
+from data.files import read_json, read_text, read_yaml
 from data.runs import RunFolder
 from scripts.metrics.trials import Difference, Summary, paired_difference, summarize
 from scripts.paper import Metric, Number, Row, Table
 
+IDENTITY = ("preset", "dataset", "variant", "seed")
 RECORD = {"commit": str, "versions": dict, "device": str, "machine": str, "seconds": (int, float), "finished": str}
 TRAIN_AGAIN = "remove the run folder and train again"
 
@@ -81,13 +83,14 @@ class Curve:
     rows: list[list[Cell]]
 
 
-def collect_runs(table: Table, preset: str, runs: Path) -> tuple[list[Run], list[Gap]]:
+def collect_runs(table: Table, preset: str, runs: Path, published: Path | None = None) -> tuple[list[Run], list[Gap]]:
     """Reads every run of the table's data sets and variants, whatever its seed.
 
     Args:
         table: the table to fill.
         preset: one of the table's; at `mini` seed 0 is enough, at others a row needs all its trials.
         runs: the folder above `<preset>/<data set>/<variant>/seed<k>`.
+        published: a folder of `.runs.jsonl`, from which runs are taken whose own folder cannot be used.
 
     Returns:
         The runs that can be used, and the needed or begun ones that cannot.
@@ -96,16 +99,20 @@ def collect_runs(table: Table, preset: str, runs: Path) -> tuple[list[Run], list
         UserError: a file of a run is damaged, or the runs of one variant differ in more than their seed.
     """
     found, gaps = [], []
+    lines = _published_runs(published) if published else {}
     for (dataset, variant), metrics in table.metrics_of_runs().items():
         folder = runs / preset / dataset / variant
+        elsewhere = {seed: run for (*names, seed), run in lines.items() if names == [preset, dataset, variant]}
         needed = range(trials_needed(table, preset, dataset))
         trials = []
-        for seed in sorted(_seeds_in(folder) | set(needed)):
+        for seed in sorted(_seeds_in(folder) | set(needed) | elsewhere.keys()):
             run = RunFolder(folder / f"seed{seed}")
-            if reason := _unusable(run, metrics):
-                gaps.append(Gap(dataset, variant, seed, reason))
-            else:
+            if not (reason := _unusable(run, metrics)):
                 trials.append(_read_run(run, preset, dataset, variant, seed, metrics))
+            elif seed in elsewhere and metrics <= elsewhere[seed].metrics.keys():
+                trials.append(elsewhere[seed])
+            else:
+                gaps.append(Gap(dataset, variant, seed, reason))
         _require_one_config(folder, trials)
         found += trials
     return found, gaps
@@ -223,6 +230,24 @@ def _fill_curve(table: Table, metric: Metric, row: Row, runs: list[Run]) -> Curv
     at_k = [replace(metric, name=f"{metric.name}{k}") for k in top_k]
     rows = [replace(row, metric=one, cells=dict.fromkeys(row.cells)) for one in at_k]
     return Curve(row.label, metric, top_k, fill_cells(replace(table, rows=rows), runs))
+
+
+def _published_runs(folder: Path) -> dict[tuple[str, str, str, int], Run]:
+    """The runs that the `.runs.jsonl` of a folder list, by preset, data set, variant and seed."""
+    remedy = "restore it, or leave --published out"
+    found = {}
+    for path in sorted(folder.glob("*.runs.jsonl")):
+        for line in read_text(path, "list of runs", remedy).splitlines():
+            try:
+                values = json.loads(line)
+                record = {name: values[name] for name in RECORD if name != "finished"} | {"finished": values["date"]}
+                run = Run(*(values[name] for name in IDENTITY), values["config"], values["metrics"], record)
+            except (KeyError, TypeError, json.JSONDecodeError) as error:
+                raise UserError(f"{path}: {line[:60]!r} does not describe a run ({error}); {remedy}") from None
+            found[run.preset, run.dataset, run.variant, run.seed] = run
+    if not found:
+        raise UserError(f"--published {folder}: has no .runs.jsonl; give a folder of published results")
+    return found
 
 
 def _seeds_in(folder: Path) -> set[int]:

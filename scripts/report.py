@@ -27,17 +27,21 @@ from scripts.metrics.trials import summarize
 from scripts.paper import Table, read_tables
 
 
-def write_report(table: Table, preset: str, runs: Path, out: Path, others: Sequence[Line] = ()) -> str:
+def write_report(
+    table: Table, preset: str, runs: Path, out: Path, others: Sequence[Line] = (), published: Path | None = None
+) -> str:
     """Writes the files of one table and returns its Markdown.
 
     Args:
+        table, preset, runs, published: as for `collect_runs`.
+        out: the folder of the tables.
         others: lines to draw over the table's curve.
 
     Raises:
         UserError: no run of the table is finished, a file of a run is damaged, or there is no curve to draw over.
     """
     table = table.at(preset)
-    found, gaps = collect_runs(table, preset, runs)
+    found, gaps = collect_runs(table, preset, runs, published)
     if not found:
         raise UserError(
             f"{runs / preset}: no finished and evaluated run of {table.name}; run {script_of(table, preset)} first"
@@ -141,6 +145,12 @@ def build_parser(tables: dict[str, Table]) -> argparse.ArgumentParser:
         metavar="FILE.csv",
         help="points of other curves, drawn over the table's own: columns label,k,recall, recall in percent",
     )
+    parser.add_argument(
+        "--published",
+        type=Path,
+        metavar="DIR",
+        help="also take runs that are not in --runs from the .runs.jsonl in this folder, as results/mini",
+    )
     return parser
 
 
@@ -155,7 +165,7 @@ def main() -> None:
     others = read_lines(options.overlay) if options.overlay else []
     if taken := {line.label for line in others} & set(table.columns.values()):
         raise UserError(f"{options.overlay}: {min(taken)} is one of our curves; give that of others another label")
-    print(write_report(table, preset, options.runs, options.out, others), end="")
+    print(write_report(table, preset, options.runs, options.out, others, options.published), end="")
     stem = options.out / preset / table.name
     curve = ", .curve.csv, .curve.png" if stem.with_suffix(".curve.png").exists() else ""
     print(f"\nwritten: {stem}.md, .csv, .png, .runs.jsonl{curve}")

@@ -1,5 +1,6 @@
 import csv
 import json
+import shutil
 import sys
 from dataclasses import replace
 
@@ -448,6 +449,28 @@ def test_runs_of_different_configs_are_not_averaged(report, make_run):
     make_run("paper/20news/hatt/seed1", {"accuracy": 0.6}, epochs=3)
     with pytest.raises(UserError, match="seed0 and seed1 have different config.yaml"):
         report()
+
+
+def test_published_runs_fill_what_the_run_folders_do_not_have(make_run, make_row, tmp_path):
+    make_row(seeds=2)
+    write_report(TABLE6, "paper", tmp_path / "runs", tmp_path / "published")
+    published = tmp_path / "published" / "paper"
+    shutil.rmtree(tmp_path / "runs" / "paper" / "20news")
+    make_run("paper/20news/hatt/seed1", {"accuracy": 0.7})  # a folder of one's own comes first
+    make_run("paper/20news/fan-sup/seed1")  # not evaluated
+    markdown = write_report(TABLE6, "paper", tmp_path / "runs", tmp_path / "out", published=published)
+    lines = lines_after(markdown, "**20 Newsgroups, test accuracy (%)**")
+    assert lines[2] == ["ours", "67.0 ± 4.2", "64.7 ± 0.1", "65.9 ± 0.1"]
+    assert lines[4] == ["trials of 5", "2", "2", "2"]
+
+
+@pytest.mark.parametrize("content", [None, "{}\n", "[1]\n", "no JSON\n"])
+def test_published_runs_that_are_none_get_one_line(make_row, tmp_path, content):
+    make_row()
+    if content:
+        (tmp_path / "table6.runs.jsonl").write_text(content)
+    with pytest.raises(UserError, match=str(tmp_path)):
+        write_report(TABLE6, "paper", tmp_path / "runs", tmp_path / "out", published=tmp_path)
 
 
 def test_without_runs_there_is_one_line_and_nothing_is_written(monkeypatch, capsys, tmp_path):

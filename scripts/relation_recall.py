@@ -103,11 +103,11 @@ class _Image(NamedTuple):
 def _found_in(image: _Image, rule: Rule, top_k: list[int], distinct: bool) -> Iterator[tuple[str, np.ndarray]]:
     """Yields the orders, and how many relations of an image each finds at each K, [K]."""
     proposals, _, relations, directed, seed = image
-    on_object = objects_under(proposals.rois, image.record.boxes)
+    under = objects_under(proposals.rois, image.record.boxes)
     orders = _orders(proposals, max(PAIRS, *top_k), by_category=rule == "different_category")
     for order, pairs in orders.items():
-        yield order, found_at(ranks_of_relations(pairs, on_object, relations, directed), top_k)
-    finding = pairs_on_relations(on_object, relations, directed)
+        yield order, found_at(ranks_of_relations(pairs, under, relations, directed), top_k)
+    finding = pairs_on_relations(under.mask, relations, directed)
     yield RANDOM, found_at_random(finding, len(proposals.rois), top_k)
     top_k = [k for k in top_k if k <= MOST_DISTINCT]
     if not (distinct and top_k):
@@ -117,7 +117,7 @@ def _found_in(image: _Image, rule: Rule, top_k: list[int], distinct: bool) -> It
     orders[RANDOM] = _random_order(len(proposals.rois), len(orders[RPN]), seed)
     for order, pairs in orders.items():
         pairs = pairs[without_duplicates(pairs, same_place, max(top_k))]
-        yield order + DISTINCT, found_at(ranks_of_relations(pairs, on_object, relations, directed), top_k)
+        yield order + DISTINCT, found_at(ranks_of_relations(pairs, under, relations, directed), top_k)
 
 
 def _orders(proposals: Proposals, most: int, by_category: bool) -> dict[str, np.ndarray]:

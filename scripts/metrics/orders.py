@@ -13,11 +13,13 @@ detector   pairs by the product of the two ROIs' best class scores; where relati
 """
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 import numpy as np
 from scipy.special import gammaln
 
-from data.proposals import best_pairs
+from data.proposals import largest
+from scripts.metrics.combinations import combinations, lists_of
 
 DUPLICATE_IOU = 0.5
 BLOCK = 256  # pairs that are decided together
@@ -36,7 +38,7 @@ def rpn_order(rois: int, most: int) -> np.ndarray:
 
 
 def detector_order(scores: np.ndarray, labels: np.ndarray, most: int, by_category: bool) -> np.ndarray:
-    """[P, 2] the first `most` pairs by the product of the two ROIs' scores.
+    """[P, 2] the first `most` pairs by the product of the two ROIs' scores, each in both orders.
 
     Args:
         scores: [N] probability of each ROI's most likely category.
@@ -48,10 +50,19 @@ def detector_order(scores: np.ndarray, labels: np.ndarray, most: int, by_categor
         >>> detector_order(np.array([0.9, 0.8, 0.5]), np.array([3, 3, 7]), most=4, by_category=True).tolist()
         [[0, 2], [2, 0], [1, 2], [2, 1]]
     """
-    keys = np.outer(scores, scores).astype(np.float64)
+    first, second = _unordered_pairs(len(scores))
+    keys = scores[first] * scores[second]  # the same for both orders of a pair
     if by_category:
-        keys += labels[:, None] != labels  # products are at most 1
-    return np.stack(np.divmod(best_pairs(keys, most), max(len(scores), 1)), axis=1)
+        keys = keys - (labels[first] == labels[second])  # below all others: products are at least 0
+    best = largest(keys, min((most + 1) // 2, len(keys)))
+    first, second = first[best], second[best]
+    return np.stack([first, second, second, first], axis=1).reshape(-1, 2)[:most]
+
+
+@lru_cache
+def _unordered_pairs(rois: int) -> tuple[np.ndarray, np.ndarray]:
+    """First and second ROI, the smaller one first, of all pairs of so many."""
+    return np.triu_indices(rois, k=1)
 
 
 def pairs_on_relations(on_object: np.ndarray, relations: np.ndarray, directed: bool) -> np.ndarray:
@@ -107,7 +118,7 @@ def without_duplicates(pairs: np.ndarray, same_place: np.ndarray, most: int) -> 
         most: how many are wanted.
     """
     first, second = pairs.T.astype(np.intp)
-    neighbours = _neighbours(same_place)
+    neighbours = lists_of(same_place)
     repeated = np.zeros(same_place.shape, bool)  # [m, n] pairs that repeat one that stays
     kept = np.empty(0, np.intp)
     for start in range(0, len(pairs), BLOCK):
@@ -119,16 +130,9 @@ def without_duplicates(pairs: np.ndarray, same_place: np.ndarray, most: int) -> 
         kept = np.append(kept, rows[stays])
         if len(kept) >= most:
             break
-        repeated[neighbours[m[stays], :, None], neighbours[n[stays], None, :]] = True
+        _, *repeating = combinations(neighbours, m[stays], n[stays])
+        repeated[tuple(repeating)] = True
     return kept[:most]
-
-
-def _neighbours(same_place: np.ndarray) -> np.ndarray:
-    """[N, D] the ROIs at the place of each; shorter lists are filled with the ROI itself."""
-    most = same_place.sum(axis=1).max(initial=0)
-    first = np.argsort(~same_place, axis=1, kind="stable")[:, :most]
-    itself = np.arange(len(same_place))[:, None]
-    return np.where(np.take_along_axis(same_place, first, axis=1), first, itself)
 
 
 def _stay(repeats: np.ndarray) -> np.ndarray:

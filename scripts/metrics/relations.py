@@ -19,6 +19,7 @@ import numpy as np
 
 from data.records import ImageRecord
 from scripts.metrics.boxes import iou
+from scripts.metrics.combinations import Lists, combinations, lists_of
 
 RELATION_IOU = 0.5
 
@@ -70,23 +71,31 @@ def unique_relations(relations: np.ndarray, directed: bool) -> np.ndarray:
     return np.unique(relations if directed else np.sort(relations, axis=1), axis=0)
 
 
-def objects_under(rois: np.ndarray, boxes: np.ndarray) -> np.ndarray:
-    """[N, G] bool, which of the objects `boxes` [G, 4] each of the ROIs [N, 4] lies on."""
-    return iou(rois[:, None], boxes) > RELATION_IOU
+class ObjectsUnder(NamedTuple):
+    """Which objects the ROIs of an image lie on, as a mask [N, G] and as a list for each ROI."""
+
+    mask: np.ndarray
+    lists: Lists
+
+
+def objects_under(rois: np.ndarray, boxes: np.ndarray) -> ObjectsUnder:
+    """Which of the objects `boxes` [G, 4] each of the ROIs [N, 4] lies on."""
+    mask = iou(rois[:, None], boxes) > RELATION_IOU
+    return ObjectsUnder(mask, lists_of(mask))
 
 
 def ranks_of_relations(
-    pairs: np.ndarray, on_object: np.ndarray, relations: np.ndarray, directed: bool = False
+    pairs: np.ndarray, under: ObjectsUnder, relations: np.ndarray, directed: bool = False
 ) -> np.ndarray:
     """The first place in an image's list of pairs at which each of its relations is found.
 
     Only pairs with both ROIs on objects are looked at. Each is expanded into the pairs of objects that it lies on, and
-    the ranks are written from the worst to the best, so that the best one stays: O(P + E) time for E such
+    the ranks are written from the worst to the best, so that the best one stays: O(P + C) time for C such
     combinations, however many relations there are.
 
     Args:
         pairs: [P, 2] indices of ROIs, m then n, best first.
-        on_object: [N, G] as from `objects_under`.
+        under: the objects under the ROIs.
         relations: [U, 2] indices of objects.
         directed: whether m must lie on a relation's first object and n on its second; otherwise either order counts.
 
@@ -94,26 +103,17 @@ def ranks_of_relations(
         [U] ranks from 1; infinite for a relation that no pair finds.
 
     Example:
-        >>> on_object = np.array([[True, False], [False, True]])
-        >>> ranks_of_relations(np.array([[1, 0], [0, 1]]), on_object, np.array([[0, 1]]), directed=True)
+        >>> boxes = np.array([[0, 0, 9, 9], [20, 0, 29, 9]])
+        >>> under, pairs = objects_under(boxes, boxes), np.array([[1, 0], [0, 1]])
+        >>> ranks_of_relations(pairs, under, relations=np.array([[0, 1]]), directed=True)
         array([2.])
     """
-    objects = on_object.sum(axis=1)  # [N] how many each ROI lies on
-    first, second = pairs.T
-    combinations = objects[first] * objects[second]  # [P]
-    hits = np.flatnonzero(combinations)[::-1]  # worst first
-    first, second, combinations = first[hits], second[hits], combinations[hits]
-
-    _, under = np.nonzero(on_object)  # the objects under each ROI, one ROI after the other
-    starts = np.cumsum(objects) - objects  # [N] where those of each ROI begin
-    hit = np.repeat(np.arange(len(hits)), combinations)  # [E]
-    place = np.arange(len(hit)) - np.repeat(np.cumsum(combinations) - combinations, combinations)
-    of_second = objects[second][hit]
-    subject = under[starts[first][hit] + place // of_second]
-    object_ = under[starts[second][hit] + place % of_second]
-
-    best = np.full(2 * on_object.shape[1:], np.inf)  # [G, G]
-    best[subject, object_] = hits[hit] + 1  # of several values for one entry NumPy keeps the last
+    first, second = pairs.T.astype(np.intp)
+    counts = under.lists.counts
+    hits = np.flatnonzero(counts[first] * counts[second])[::-1]  # pairs of two ROIs on objects, worst first
+    pair, subject, object_ = combinations(under.lists, first[hits], second[hits])
+    best = np.full(2 * under.mask.shape[1:], np.inf)  # [G, G]
+    best[subject, object_] = hits[pair] + 1  # of several values for one entry NumPy keeps the last
     if not directed:
         best = np.minimum(best, best.T)
     return best[tuple(relations.T)]

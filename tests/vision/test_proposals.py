@@ -7,7 +7,7 @@ import pytest
 from mxnet import nd
 
 from data.errors import UserError
-from data.proposals import Proposals, Ranking, best_pairs, has_pairs, relations_writer
+from data.proposals import Proposals, Ranking, has_pairs, relations_writer
 from scripts.predictions import read_relations
 from vision.proposals import relationship_proposals
 
@@ -183,10 +183,6 @@ def test_a_file_of_an_older_version_does_not_count(tmp_path):
     path.write_bytes(path.read_bytes()[:-40])
     with pytest.raises(UserError, match=str(path)):
         has_pairs(path, True, 1)
-
-
-def test_best_pairs_of_integers_leave_the_diagonal_out():
-    assert best_pairs(np.array([[9, 1, 5], [2, 9, 3], [5, 0, 9]]), 4).tolist() == [2, 6, 5, 3]
 
 
 def test_after_an_error_the_old_file_stands_and_nothing_else(tmp_path):

@@ -4,6 +4,7 @@ from math import comb
 import numpy as np
 import pytest
 
+from scripts.metrics.combinations import lists_of
 from scripts.metrics.orders import (
     detector_order,
     found_at_random,
@@ -11,7 +12,7 @@ from scripts.metrics.orders import (
     rpn_order,
     without_duplicates,
 )
-from scripts.metrics.relations import found_at, ranks_of_relations
+from scripts.metrics.relations import ObjectsUnder, found_at, ranks_of_relations
 
 
 def all_pairs(rois):
@@ -41,6 +42,7 @@ def test_the_detector_ranks_by_the_product_of_scores():
 
 # ROI 0 lies on objects 0 and 1, ROI 1 on object 1, ROI 2 on object 0, ROI 3 on objects 0 and 1, ROI 4 on none.
 ON_OBJECT = np.array([[1, 1, 0], [0, 1, 0], [1, 0, 0], [1, 1, 0], [0, 0, 0]], bool)
+UNDER = ObjectsUnder(ON_OBJECT, lists_of(ON_OBJECT))
 RELATIONS = np.array([[0, 1], [0, 2], [1, 0]])
 
 
@@ -70,7 +72,7 @@ def test_the_expectation_is_the_mean_over_random_orders(directed):
     generator, relations, top_k = np.random.default_rng(0), RELATIONS[:2], [1, 3, 8]
     pairs = all_pairs(5)
     drawn = [
-        found_at(ranks_of_relations(generator.permutation(pairs), ON_OBJECT, relations, directed), top_k)
+        found_at(ranks_of_relations(generator.permutation(pairs), UNDER, relations, directed), top_k)
         for _ in range(4000)
     ]
     expected = found_at_random(pairs_on_relations(ON_OBJECT, relations, directed), 5, top_k)

@@ -49,7 +49,8 @@ def choose_images(config: Config, data: Path, count: int) -> list[Path]:
     """
     if config.dataset == "minicoco" and (scenes := _test_scenes(data)):
         return spread(scenes, count)
-    records = read_images(config.dataset, data, config.images.test_split, config.images.test_images).records
+    images = config.images
+    records = read_images(config.dataset, data, images.test_split, images.test_images, subset=images.subset).records
     if not (telling := [record.path for record in records if len(set(record.labels.tolist())) > 1]):
         raise UserError(
             f"{data}: in no image of {config.dataset} {config.images.test_split} do two categories meet; name images"

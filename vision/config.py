@@ -4,6 +4,8 @@ import math
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from data.subset import Subset
+
 Mode = Literal["matrix", "row"]
 Penalty = Literal["focal", "l2", "smooth_l1"]
 Rule = Literal["different_category", "different_instance", "annotated"]
@@ -39,6 +41,9 @@ class ImagesConfig:
         short_side, long_side: an image is scaled until its short side has so many pixels, unless its long side would
             have more than `long_side`, which it has then.
         flipped_copies: whether an epoch also shows the mirror image of each training image (Relation Networks: yes).
+        id_lists: folder of `data/lists/` whose lists of image ids replace the splits of a data set in VOC layout; empty
+            for the data set's own splits.
+        categories: the categories that are trained on and evaluated; empty for all. Objects of others are dropped.
     """
 
     train_split: str
@@ -48,11 +53,20 @@ class ImagesConfig:
     short_side: int
     long_side: int
     flipped_copies: bool
+    id_lists: str = ""
+    categories: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         require_positive(self, "train_images", "test_images", "short_side", "long_side")
         if self.long_side < self.short_side:
             raise ValueError(f"long_side is {self.long_side}; it must not be below short_side, {self.short_side}")
+        if len(set(self.categories)) < len(self.categories):
+            raise ValueError(f"categories is {', '.join(self.categories)}; it must not name a category twice")
+
+    @property
+    def subset(self) -> Subset:
+        """What the data set is restricted to."""
+        return Subset(self.id_lists, self.categories)
 
 
 @dataclass(frozen=True)

@@ -122,7 +122,8 @@ def predict_test_set(folder: Path, data: Path, gpus: str | None, workers: int, p
 
     device = find_devices(gpus)[0]
     trained = TrainedRun(folder, device)
-    dataset = read_images(config.dataset, data, config.images.test_split, config.images.test_images)
+    images = config.images
+    dataset = read_images(config.dataset, data, images.test_split, images.test_images, subset=images.subset)
     if dataset.classes != trained.classes:
         raise UserError(f"{data}: its categories are not those that {folder} was trained on; give its --data")
     write_predictions(run, dataset, predict_images(trained, dataset, device, workers, pairs), weighs)

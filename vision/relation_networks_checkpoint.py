@@ -91,7 +91,8 @@ def import_run(path: Path, runs: Path, config: Config, data: Path) -> None:
         )
     found = read_checkpoint(path)
     model = dataclasses.replace(config.model, pretrained=str(path), pool1="caffe")
-    dataset = read_images(config.dataset, data, config.images.test_split, config.images.test_images)
+    images = config.images
+    dataset = read_images(config.dataset, data, images.test_split, images.test_images, subset=images.subset)
     arrays, rows = _as_ours(path, found, layout(model, len(dataset.classes)), allow_missing=False)
     if others := [row.there for row in rows if row.fate == "not used" and row.there not in TEST_COPIES]:
         raise UserError(

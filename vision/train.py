@@ -223,8 +223,10 @@ def main() -> None:
     from vision.devices import find_devices, reason
 
     devices = find_devices(arguments.gpus)
-    split, count = config.images.train_split, config.images.train_images
-    dataset = read_images(config.dataset, arguments.data, split, count, lists=arguments.runs / "cache")
+    images, lists = config.images, arguments.runs / "cache"
+    dataset = read_images(
+        config.dataset, arguments.data, images.train_split, images.train_images, lists, subset=images.subset
+    )
     try:
         train(config, dataset, run, arguments.seed, devices, arguments.workers)
     except MXNetError as error:  # A GPU's memory is full, for one.

@@ -219,8 +219,7 @@ class Config:
     detection: DetectionConfig
 
     def __post_init__(self) -> None:
-        if not self.dataset.strip(".") or "/" in self.dataset:
-            raise ValueError(f"dataset is {self.dataset!r}; it must be the name of a data set or folder")
+        require_folder_name(self.dataset)
         if self.model.focused_attention != self.variant.startswith("fan"):
             raise ValueError(
                 f"model.focused_attention is {self.model.focused_attention} and variant {self.variant}; "
@@ -246,6 +245,12 @@ class Config:
                 f"relation_loss.rule is {self.relation_loss.rule} and variant {self.variant}; "
                 "it must be annotated for fan-sup-gt and not for the others that are supervised"
             )
+
+
+def require_folder_name(dataset: str) -> None:
+    """Raises a ValueError unless `dataset` can be a folder of the data root."""
+    if not dataset.strip(".") or "/" in dataset:
+        raise ValueError(f"dataset is {dataset!r}; it must be the name of a data set or folder")
 
 
 def require_positive(section: Any, *names: str) -> None:

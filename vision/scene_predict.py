@@ -9,9 +9,9 @@ from tqdm import tqdm
 from data.config import read_config
 from data.errors import UserError
 from data.files import write_arrays
-from data.mit67 import read_scenes
 from data.pixels import read_pixels
 from data.runs import RunFolder
+from data.scenes import read_scenes
 from vision.backbone import Backbone
 from vision.checkpoint import load_weights, read_classes, trained_weights
 from vision.detector import Detector
@@ -73,7 +73,7 @@ def predict_test_scenes(folder: Path, data: Path, gpus: str | None, workers: int
     if run.predictions.exists():
         print(f"{run.predictions}: is there already")
         return
-    dataset = read_scenes(data, "test", config.images.test_per_class)
+    dataset = read_scenes(config.dataset, data, "test", config.images.sample, config.images.test_images)
     trained = TrainedScenes(folder, find_devices(gpus)[0])
     if dataset.classes != trained.classes:
         raise UserError(f"{data}: its classes are not those that {folder} was trained on; give its --data")

@@ -241,7 +241,9 @@ def main() -> None:
     split = arguments.split or config.images.train_split
     dataset = read_images(arguments.dataset or config.dataset, arguments.data, split)
     from vision.devices import find_devices
+    from vision.weights.pretrained import find_weights
 
+    config = dataclasses.replace(config, model=find_weights(config.model, arguments.data))
     devices = find_devices(arguments.gpus)
     print(f"{arguments.config} on {', '.join(map(str, devices))}, {machine_and_threads()}")
     with peak_resident() as peaks:

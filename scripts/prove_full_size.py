@@ -243,7 +243,9 @@ def main() -> None:
     subset = WHOLE if arguments.dataset else config.images.subset
     dataset = read_images(arguments.dataset or config.dataset, arguments.data, split, subset=subset)
     from vision.devices import find_devices
+    from vision.weights.pretrained import find_weights
 
+    config = dataclasses.replace(config, model=find_weights(config.model, arguments.data))
     devices = find_devices(arguments.gpus)
     print(f"{arguments.config} on {', '.join(map(str, devices))}, {machine_and_threads()}")
     with peak_resident() as peaks:

@@ -9,6 +9,7 @@ from data.subset import Subset
 Mode = Literal["matrix", "row"]
 Penalty = Literal["focal", "l2", "smooth_l1"]
 Rule = Literal["different_category", "different_instance", "annotated"]
+BackboneName = Literal["resnet10", "resnet18", "resnet50_thin", "resnet50", "resnet101"]
 Variant = Literal[
     "base",
     "fan-unsup",
@@ -74,9 +75,9 @@ class ModelConfig:
     """Sizes of the network (paper, appendix B and figure 5; Relation Networks where the paper is silent).
 
     Args:
-        backbone: the ResNet; "resnet10", for miniatures, has no pretrained weights.
-        pretrained: what it starts from: "imagenet" (GluonCV's model store), a `.params` file of GluonCV's network of
-            that name, or "none".
+        backbone: the ResNet, see `vision.backbone`; "resnet10", for miniatures, has no pretrained weights.
+        pretrained: what it starts from: "imagenet", for `imagenet/<backbone>.params` in the data folder
+            (`scripts/get_data.sh`), a `.params` file (see `vision.weights`), or "none".
         initial_weights: of the hidden layers after the backbone: "relation_networks" draws them with σ = 0.01, made for
             1,024 units; "he" by their number of inputs (He et al., 2015), without which narrow ones pass on nothing.
             FAN's are drawn with 0.01 √(1024 / inputs) either way.
@@ -89,10 +90,12 @@ class ModelConfig:
         d_k: size of FAN's projections; of a relation module's, all of its heads together.
         relation_modules: after which layers the modules of Relation Networks stand, in place of FAN.
         linear_out: whether FAN's output goes through one more matrix, as that of relation modules does; eq. 4 has none.
-        pool1: "padded" as GluonCV's weights were trained, or "caffe", without padding, as those of Relation Networks.
+        pool1: "padded", or "caffe", without padding; as the pretrained weights were trained.
+        stride_in: the convolution of a stage's first bottleneck that has the stride, as the pretrained weights were
+            trained: "1x1" (the Caffe networks, GluonCV) or "3x3" (torchvision).
     """
 
-    backbone: Literal["resnet10", "resnet18", "resnet50", "resnet101"]
+    backbone: BackboneName
     pretrained: str
     initial_weights: Literal["relation_networks", "he"]
     anchor_scale: float
@@ -106,10 +109,11 @@ class ModelConfig:
     relation_modules: Literal["none", "fc_new_1", "fc_new_2", "both"] = "none"
     linear_out: bool = False
     pool1: Literal["padded", "caffe"] = "padded"
+    stride_in: Literal["1x1", "3x3"] = "1x1"
 
     def __post_init__(self) -> None:
         require_positive(self, "anchor_scale", "rois", "rpn_channels", "roi_channels", "fc_units", "d_k")
-        require_known_weights(self)
+        require_known_backbone(self)
         if self.modules and self.focused_attention:
             raise ValueError(
                 f"relation_modules is {self.relation_modules} and focused_attention true; they stand in its place"
@@ -269,7 +273,11 @@ def require_schedule(section: Any) -> None:
         raise ValueError(f"weight_decay is {section.weight_decay}; it must be a number, not below 0")
 
 
-def require_known_weights(section: Any) -> None:
-    """Raises a ValueError where a section's backbone is to start from weights that nobody has published."""
+def require_known_backbone(section: Any) -> None:
+    """Raises a ValueError where nobody has published the weights of a section's backbone, or it has no such stride."""
     if (section.backbone, section.pretrained) == ("resnet10", "imagenet"):
         raise ValueError("backbone is resnet10 and pretrained imagenet; there are no such weights, so set it to none")
+    if section.backbone in ("resnet10", "resnet18") and section.stride_in != "1x1":
+        raise ValueError(
+            f"stride_in is {section.stride_in} and backbone {section.backbone}; it has no bottlenecks, so leave it out"
+        )

@@ -1,5 +1,6 @@
 """Trains one experiment on scenes (Table 5) into its run folder: `python -m vision.scene CONFIG --seed K`."""
 
+import dataclasses
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -241,7 +242,9 @@ def main() -> None:
 
     from vision.devices import find_devices, reason
     from vision.scene_detector import detector_folder
+    from vision.weights.pretrained import find_weights
 
+    config = dataclasses.replace(config, model=find_weights(config.model, arguments.data))
     devices = find_devices(arguments.gpus)
     detector = detector_folder(config, arguments.detector, arguments.runs, arguments.seed)
     images = config.images

@@ -7,7 +7,13 @@ from data import mit67
 from data.files import read_yaml
 from data.runs import RunFolder
 from data.scenes import Sample
-from vision.config import require_folder_name, require_known_weights, require_positive, require_schedule
+from vision.config import (
+    BackboneName,
+    require_folder_name,
+    require_known_backbone,
+    require_positive,
+    require_schedule,
+)
 
 # What stands beside F_s, by variant.
 ROI_FEATURES = {
@@ -60,28 +66,32 @@ class SceneModelConfig:
 
     Args:
         backbone: the ResNet.
-        pretrained: what is fixed from the start. Of cnn, weights of the backbone: "imagenet" (GluonCV's model store), a
-            `.params` file of GluonCV's network of that name, or "none", random ones. Of all others, a detection run:
-            "<data set>/<variant>", at the preset of this config.
+        pretrained: what is fixed from the start. Of cnn, weights of the backbone: "imagenet" or a `.params` file, as in
+            `vision.config.ModelConfig`, or "none", random ones. Of all others, a detection run: "<data set>/<variant>",
+            at the preset of this config.
         initial_weights: of the added convolution: "relation_networks" or "he", as in `vision.config.ModelConfig`.
         scene_channels: of that convolution, 1 × 1; size of F_s.
         roi_features: what of the ROIs stands beside F_s: "none", their "features" F, or their "context" F_c by FAN.
         over_rois: what makes one vector of those of all ROIs (the paper: max(F), and nothing of F_c).
         roi_layers: whether the layers that make F of conv5 and the ROIs (conv_new_1, fc_new_1, fc_new_2) are trained
             ("all other layers", appendix D.1) or fixed as well.
+        pool1, stride_in: of the backbone of cnn, as in `vision.config.ModelConfig`; the others have those of their
+            detection run.
     """
 
-    backbone: Literal["resnet10", "resnet18", "resnet50", "resnet101"]
+    backbone: BackboneName
     pretrained: str
     initial_weights: Literal["relation_networks", "he"]
     scene_channels: int
     roi_features: Literal["none", "features", "context"]
     over_rois: Literal["maximum", "mean"]
     roi_layers: Literal["trained", "fixed"]
+    pool1: Literal["padded", "caffe"] = "padded"
+    stride_in: Literal["1x1", "3x3"] = "1x1"
 
     def __post_init__(self) -> None:
         require_positive(self, "scene_channels")
-        require_known_weights(self)
+        require_known_backbone(self)
 
 
 @dataclass(frozen=True)

@@ -40,7 +40,8 @@ class TrainedScenes:
         self.device = device
         model = self.config.model
         if model.roi_features == "none":
-            body, units = Backbone(model.backbone, frozen_norm=True, prefix="backbone_"), 0
+            like = kept_detector(self.run).model if self.config.detector else model
+            body, units = Backbone(like.backbone, True, like.pool1, like.stride_in, prefix="backbone_"), 0
         else:
             detector = kept_detector(self.run)
             body, units = Detector(detector.model, detector.classes), detector.model.fc_units

@@ -1,5 +1,6 @@
 """Trains one detection experiment into its run folder: `python -m vision.train CONFIG --seed K`."""
 
+import dataclasses
 import time
 from collections import Counter
 from collections.abc import Sequence
@@ -221,7 +222,9 @@ def main() -> None:
     from mxnet import MXNetError
 
     from vision.devices import find_devices, reason
+    from vision.weights.pretrained import find_weights
 
+    config = dataclasses.replace(config, model=find_weights(config.model, arguments.data))
     devices = find_devices(arguments.gpus)
     images, lists = config.images, arguments.runs / "cache"
     dataset = read_images(

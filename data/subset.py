@@ -59,7 +59,7 @@ def keep_categories(dataset: ImageDataset, categories: tuple[str, ...]) -> tuple
     detections in it are false.
 
     Args:
-        dataset: one split.
+        dataset: one split. All its records are read into memory.
         categories: names of the categories to keep, in any order.
 
     Returns:

@@ -8,7 +8,9 @@ source scripts/images.sh
 about="Table 1: recall of relationship proposals over K on VOC07, for focused attention without supervision (fan-unsup),
 and supervised by rows (fan-sup-row), as a matrix (fan-sup-mat), or as a matrix with the focal term (fan-sup). Trains,
 predicts, evaluates, prints the table and draws it as curves."
+presets=(paper mini small)
 datasets=(voc07)
+small_datasets=(voc07)
 variants=(fan-unsup fan-sup-row fan-sup-mat fan-sup)
 trials=3
 read_options "$@"

@@ -8,7 +8,9 @@ source scripts/images.sh
 about="Table 3: object detection and recall of relationship proposals on VOC07 for several losses of the center-mass:
 smooth L1, L2, and the focal loss with r = 0 (fan-sup-mat), 1, 2 (fan-sup), 3 and 4. Trains, predicts, evaluates and
 prints the table beside the paper's."
+presets=(paper mini small)
 datasets=(voc07)
+small_datasets=(voc07)
 variants=(fan-sup-smooth-l1 fan-sup-l2 fan-sup-mat fan-sup-r1 fan-sup fan-sup-r3 fan-sup-r4)
 trials=3
 read_options "$@"

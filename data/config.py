@@ -21,8 +21,8 @@ def read_config(schema: type[Schema], path: Path, overrides: list[str] | None = 
     """Reads the YAML file `path` into the dataclass `schema`, whose nested dataclasses are the file's sections.
 
     Args:
-        schema: dataclass whose fields are annotated with bool, int, float, str, `Literal[...]` or dataclasses; one with
-            a default may be absent from the file.
+        schema: dataclass whose fields are annotated with bool, int, float, str, `tuple[str, ...]`, `Literal[...]` or
+            dataclasses; one with a default may be absent from the file.
         path: the file.
         overrides: `section.key=value` strings that replace values of the file.
 
@@ -100,6 +100,10 @@ def _value(hint: Any, value: Any, path: Path, key: str) -> Any:
         if value not in get_args(hint) or isinstance(value, bool):
             raise UserError(f"{path}: {key} is {value!r}; it must be one of {', '.join(map(str, get_args(hint)))}")
         return value
+    if hint == tuple[str, ...]:
+        if not isinstance(value, list | tuple) or not all(type(each) is str for each in value):
+            raise UserError(f"{path}: {key} is {value!r}; it must be a list of names, as [car, person]")
+        return tuple(value)
     if hint is float and type(value) is int:
         return float(value)
     if type(value) is not hint:

@@ -4,19 +4,17 @@ So what stands under the data root is always whole. `data/sources.py` lists wher
 """
 
 import argparse
-import fcntl
 import os
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
 from data.errors import UserError, run_command
-from data.fetch import fetch, partial_file
+from data.fetch import alone, fetch, partial_file
 from data.files import read_json, write_json
 from data.sources import DATA_SETS, DataSet, File
 from data.unpack import copy, make_folder, readable, require_space, unpack
+from data.weights import WEIGHTS, Weights, get_weights
 
 
 class Piece(NamedTuple):
@@ -35,7 +33,7 @@ def get(data_set: DataSet, root: Path, copies: list[Path]) -> None:
     """
     downloads = root / "downloads"
     make_folder(downloads)
-    with _alone(downloads / f"{data_set.name}.lock"):
+    with alone(downloads / f"{data_set.name}.lock"):
         stamp = downloads / f"{data_set.name}.json"
         if contents := _present(data_set, root, stamp):
             print(f"{data_set.name}: already there and whole ({contents})")
@@ -53,17 +51,6 @@ def get(data_set: DataSet, root: Path, copies: list[Path]) -> None:
             if piece.downloaded:
                 piece.path.unlink()
     print(f"{data_set.name}: whole ({contents}), in {', '.join(str(root / part) for part in data_set.parts)}")
-
-
-@contextmanager
-def _alone(lock: Path) -> Iterator[None]:
-    """Two processes that append to the same partial file would spoil it."""
-    with lock.open("w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise UserError(f"{lock}: another process is getting this data set; wait until it is done") from None
-        yield
 
 
 def _present(data_set: DataSet, root: Path, stamp: Path) -> str:
@@ -215,7 +202,7 @@ def _install(data_set: DataSet, whole: Path, root: Path) -> None:
 # --- the command ----------------------------------------------------------------------------------
 
 
-def _description(data_set: DataSet) -> str:
+def _description(data_set: DataSet | Weights) -> str:
     return (
         f"{data_set.name}: {data_set.title}\n"
         f"  for:       {data_set.used_for}\n"
@@ -226,14 +213,14 @@ def _description(data_set: DataSet) -> str:
 
 
 def table() -> str:
-    """All data sets: name, size of the download, what it is, what it is for, licence."""
-    lines = [f"{'NAME':<14} {'DOWNLOAD':>12}  WHAT, WHAT FOR, LICENCE"]
-    for data_set in DATA_SETS:
+    """All data sets and weights: name, size of the download, what it is, what it is for, licence."""
+    lines = [f"{'NAME':<22} {'DOWNLOAD':>12}  WHAT, WHAT FOR, LICENCE"]
+    for data_set in (*DATA_SETS, *WEIGHTS):
         sizes = [max(address.size or 0 for address in file.addresses) for file in data_set.files]
         download = ("" if all(sizes) else "over ") + readable(sum(sizes))
-        lines.append(f"{data_set.name:<14} {download:>12}  {data_set.title}")
-        lines.append(f"{'':<29}for {data_set.used_for}")
-        lines.append(f"{'':<29}{data_set.licence}")
+        lines.append(f"{data_set.name:<22} {download:>12}  {data_set.title}")
+        lines.append(f"{'':<37}for {data_set.used_for}")
+        lines.append(f"{'':<37}{data_set.licence}")
     return "\n".join(lines)
 
 
@@ -269,12 +256,16 @@ def main() -> None:
     if arguments.list or not (arguments.name or arguments.archive):
         print(table())
         return
-    chosen = next((data_set for data_set in DATA_SETS if data_set.name == arguments.name), None)
+    chosen = next((each for each in (*DATA_SETS, *WEIGHTS) if each.name == arguments.name), None)
     if chosen is None:
-        names = ", ".join(data_set.name for data_set in DATA_SETS)
+        names = ", ".join(each.name for each in (*DATA_SETS, *WEIGHTS))
         raise UserError(f"{arguments.name or 'NAME'}: no such data set; name one of {names}")
     try:
-        get(chosen, arguments.data, arguments.archive)
+        if isinstance(chosen, Weights):
+            print(_description(chosen))
+            get_weights(chosen, arguments.data, arguments.archive)
+        else:
+            get(chosen, arguments.data, arguments.archive)
     except OSError as error:
         raise UserError(
             f"{error.filename or arguments.data}: {error.strerror or error}; mend that and try again"

@@ -1,9 +1,12 @@
 """Downloads a file: goes on where it was interrupted, tries again, and verifies it before anybody uses it."""
 
+import fcntl
 import hashlib
 import ssl
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from http.client import HTTPException, HTTPResponse
 from pathlib import Path
 from urllib.error import HTTPError, URLError
@@ -39,11 +42,22 @@ def fetch(file: File, folder: Path) -> Path:
         try:
             if not (target.exists() and address.checksum):  # what nothing vouches for is not taken as found
                 _download(address, target)
-            print(f"  {target.name}: {_verify(address, target)}")
+            print(f"  {target.name}: {verify(address, target)}")
             return target
         except Unavailable as problem:
             problems.append(f"{address.url}: {problem}")
     raise UserError(f"{file.name}: not to be had ({'; '.join(problems)}); if you have a copy, name it with --archive")
+
+
+@contextmanager
+def alone(lock: Path) -> Iterator[None]:
+    """Keeps a second process, which would append to the same partial files, out of a block."""
+    with lock.open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise UserError(f"{lock}: another process is getting this data set; wait until it is done") from None
+        yield
 
 
 def partial_file(target: Path) -> Path:
@@ -117,8 +131,12 @@ def _announced_size(file: File, response: HTTPResponse, have: int) -> int | None
     return total
 
 
-def _verify(file: File, path: Path) -> str:
-    """Says what vouches for the file at `path`; one that is not as published is removed."""
+def verify(file: File, path: Path) -> str:
+    """Says what vouches for the file at `path`; one that is not as published is removed.
+
+    Raises:
+        Unavailable: size or checksum differ from what was published.
+    """
     algorithm = (file.checksum or "").partition(":")[0]
     if file.size and _size(path) != file.size:
         problem = f"{_size(path):,} bytes came where {file.size:,} are published"

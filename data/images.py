@@ -11,6 +11,7 @@ from data.coco import Annotations, load_annotations, read_coco, select
 from data.errors import UserError
 from data.files import write_text
 from data.records import ImageDataset, ImageRecord
+from data.subset import WHOLE, Subset, keep_categories, list_folder
 from data.visual_genome import read_visual_genome
 from data.voc import read_voc
 
@@ -25,7 +26,12 @@ SAMPLE_SEED = 0
 
 
 def read_images(
-    name: str, root: Path, split: str, images: int | None = None, lists: Path | None = None
+    name: str,
+    root: Path,
+    split: str,
+    images: int | None = None,
+    lists: Path | None = None,
+    subset: Subset = WHOLE,
 ) -> ImageDataset:
     """Reads one split of a data set and prints what it holds.
 
@@ -37,26 +43,43 @@ def read_images(
         split: as above.
         images: how many the split must hold; of minicoco's "train", how many are drawn, always the same. None for all.
         lists: where minicoco's `minicoco-train-<images>.txt` is written to, an image id a line; None for nowhere.
+        subset: the lists of ids and the categories that the data set is restricted to. Lists need VOC layout.
 
     Raises:
-        UserError: the data set is absent or malformed, has no such split, or too few or too many images in it.
+        UserError: the data set is absent or malformed, has no such split, list or category, or too few or too many
+            images in it.
     """
-    if name == "voc07":
-        dataset = read_voc(root / voc.FOLDER, split, voc.CLASSES, GET.format(name=name, root=root))
-    elif name == "minicoco":
-        dataset = _minicoco(root, split, images, lists)
-    elif name == "visual_genome":
-        remedy = GET.format(name="visual-genome", root=root)
-        dataset = read_visual_genome(root / visual_genome.FOLDER, split, remedy)
-    else:
-        dataset = _own(root / name, split)
+    dataset = _read(name, root, split, images, lists, list_folder(subset, split))
     if images not in (None, len(dataset.records)):
         raise UserError(
             f"{root}: {name} {split} holds {len(dataset.records):,} images where {images:,} are expected; "
             "complete it, or say in the config how many there are"
         )
+    dropped = 0
+    if subset.categories:
+        dataset, dropped = keep_categories(dataset, subset.categories)
     print(f"{name} {split}: {_summary(dataset)}")
+    if dropped:
+        print(f"{name} {split}: {dropped:,} objects of other categories were dropped (images.categories)")
     return dataset
+
+
+def _read(
+    name: str, root: Path, split: str, images: int | None, lists: Path | None, id_lists: Path | None
+) -> ImageDataset:
+    """One split with all its categories; `id_lists` is the folder of lists that replace those of VOC layout."""
+    if name == "voc07":
+        return read_voc(root / voc.FOLDER, split, voc.CLASSES, GET.format(name=name, root=root), id_lists)
+    if (root / name / "ImageSets/Main").is_dir():
+        return read_voc(root / name, split, lists=id_lists)
+    if id_lists:
+        raise UserError(f"images.id_lists is {id_lists.name}: {name} is not in VOC layout; remove images.id_lists")
+    if name == "minicoco":
+        return _minicoco(root, split, images, lists)
+    if name == "visual_genome":
+        remedy = GET.format(name="visual-genome", root=root)
+        return read_visual_genome(root / visual_genome.FOLDER, split, remedy)
+    return _own(root / name, split)
 
 
 def _minicoco(root: Path, split: str, images: int | None, lists: Path | None) -> ImageDataset:
@@ -88,8 +111,7 @@ def _drawn(val2014: Annotations, minival: set[int], images: int | None) -> list[
 
 
 def _own(folder: Path, split: str) -> ImageDataset:
-    if (folder / "ImageSets/Main").is_dir():
-        return read_voc(folder, split)
+    """A folder in COCO layout."""
     annotations = folder / "annotations" / f"instances_{split}.json"
     if not folder.is_dir():
         raise UserError(f"{folder}: no such folder; {NAME}")

@@ -18,7 +18,7 @@ IMAGES = "Images"
 LISTS = {"train": "TrainImages.txt", "test": "TestImages.txt"}
 
 
-def read_scenes(root: Path, split: str, per_class: int | None = None) -> SceneDataset:
+def read_mit67(root: Path, split: str, per_class: int | None = None) -> SceneDataset:
     """Reads one split of MIT67 and prints what it holds.
 
     Args:

@@ -7,6 +7,7 @@ from PIL import Image, ImageFile, UnidentifiedImageError
 
 from data.errors import UserError
 
+IMAGE_SUFFIXES = {".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"}
 DAMAGE = (OSError, SyntaxError, ValueError, Image.DecompressionBombError)  # what PIL raises on a file that is garbled
 REMEDY = "get it anew, or leave it out"
 

@@ -65,7 +65,13 @@ class _Annotation(NamedTuple):
     difficult: np.ndarray
 
 
-def read_voc(folder: Path, split: str, classes: tuple[str, ...] | None = None, remedy: str = MEND) -> ImageDataset:
+def read_voc(
+    folder: Path,
+    split: str,
+    classes: tuple[str, ...] | None = None,
+    remedy: str = MEND,
+    lists: Path | None = None,
+) -> ImageDataset:
     """Reads one split of a folder in VOC layout.
 
     A box may stand out of its picture by a pixel, which is cut off. One that has no size (a single pixel wide or high)
@@ -73,16 +79,17 @@ def read_voc(folder: Path, split: str, classes: tuple[str, ...] | None = None, r
 
     Args:
         folder: what holds `Annotations`, `ImageSets` and `JPEGImages`.
-        split: name of a list of `ImageSets/Main`.
+        split: name of a list of `ImageSets/Main`, or of `lists`.
         classes: the categories in the order of the labels; None for those found in all annotations of the folder, of
             whatever split, sorted.
         remedy: what a user is told to do about a file that is missing or damaged.
+        lists: another folder with a list of ids per split; None for `ImageSets/Main`.
 
     Raises:
         UserError: the list is absent or empty; of an image in it the file or annotation is missing, malformed, of
             another category, or has a box that does not lie in the picture.
     """
-    ids = _listed_ids(folder / "ImageSets/Main" / f"{split}.txt", remedy)
+    ids = _listed_ids((lists or folder / "ImageSets/Main") / f"{split}.txt", remedy)
     files = _image_files(folder / "JPEGImages", remedy)
     missing = [name for name in ids if name not in files]
     refuse_any(missing, folder / "JPEGImages", f"images of the list {split} are missing", remedy)

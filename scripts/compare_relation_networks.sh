@@ -8,16 +8,13 @@ source scripts/images.sh
 about="FAN beside Relation Networks: detection, recall of relationship proposals, center-mass, and what the head costs,
 for Faster R-CNN (base), the two modules of Relation Networks without (rn) and with supervision (rn-sup), FAN without
 (fan-unsup) and with supervision (fan-sup), and FAN with an output matrix like theirs (fan-unsup-linear,
-fan-sup-linear), on VOC07 and minicoco; at --preset small, small networks for CPUs, on blood cells instead. Trains,
-predicts, evaluates, measures training steps side by side, and prints the table."
+fan-sup-linear), on VOC07 and minicoco; at --preset small, small networks for CPUs, on blood cells and photographs of
+VOC07. Trains, predicts, evaluates, measures training steps side by side, and prints the table."
 presets=(paper mini small)
 datasets=(voc07 minicoco)
+small_datasets=(bccd voc07)
 variants=(base rn rn-sup fan-unsup fan-sup fan-unsup-linear fan-sup-linear)
 trials=3
-
-preset_datasets() {
-  [[ $preset != small ]] || datasets=(bccd)
-}
 
 # The times of a seed's runs compare when they are measured in one command, with no other beside it.
 measure_costs() {
@@ -36,7 +33,7 @@ measure_costs() {
 read_options "$@"
 
 write_miniature
-[[ $preset != small ]] || require_cells
+[[ " ${datasets[*]} " != *" bccd "* ]] || require_cells
 run_jobs image_runs
 measure_costs
 run python -m scripts.report compare_relation_networks --preset "$preset" --runs "$runs" --out "$out"

@@ -23,6 +23,7 @@ from data.images import read_images
 from data.options import add_data_option
 from data.records import ImageDataset
 from data.runs import RunFolder
+from data.subset import Subset
 from scripts.evaluate_files import add_file_options, take_file
 from scripts.image_metrics import (
     Metrics,
@@ -73,15 +74,17 @@ def evaluate_relations(run: RunFolder, data: Path, **options: Any) -> Metrics:
 
 
 def read_test_images(run: RunFolder, data: Path) -> ImageDataset:
-    """The images a run is tested on: of the `dataset` in its config the split `images.test_split`."""
+    """The images a run is tested on: `images.test_split` of its `dataset`, restricted as its config says."""
     config = read_yaml(run.config_path, "config of a run", TRAIN_AGAIN)
     try:
-        name, split = config["dataset"], config["images"]["test_split"]
+        name, images = config["dataset"], config["images"]
+        split = images["test_split"]
     except (KeyError, TypeError):
         raise UserError(
             f"{run.config_path}: names no dataset and images.test_split, so it is no run on images; {TRAIN_AGAIN}"
         ) from None
-    return read_once(name, data, split)
+    subset = Subset(images.get("id_lists", ""), tuple(images.get("categories", ())))
+    return read_once(name, data, split, subset=subset)
 
 
 read_once = cache(read_images)  # several runs on one data set share it

@@ -34,7 +34,8 @@ all_options() {
   cat <<END
   --preset NAME     paper: the paper's sizes, for GPUs; mini: small networks on miniature data, minutes on two
                     cores (default: paper). The data of mini lie in mini/ in the data folder; table scripts write
-                    them where they are not there yet
+                    them where they are not there yet${small_datasets:+
+                    small: reduced networks on real images, hours on two cores}
 $(own_usage)
   --data DIR        where the data sets are (default: \$FAN_DATA, else datasets)
   --runs DIR        where the runs are kept (default: runs)

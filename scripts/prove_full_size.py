@@ -22,6 +22,7 @@ from data.errors import UserError, run_command
 from data.images import read_images
 from data.options import add_data_option, add_gpus_option, choose_gpus, count_from_1
 from data.records import ImageDataset, ImageRecord
+from data.subset import WHOLE
 from scripts.metrics.relations import relations_of
 from scripts.process_memory import peak_resident
 from scripts.turns import machine_and_threads, median_and_range
@@ -239,9 +240,12 @@ def main() -> None:
     overrides = [f"model.pretrained={arguments.pretrained}"] if arguments.pretrained else []
     config = read_config(Config, arguments.config, overrides)
     split = arguments.split or config.images.train_split
-    dataset = read_images(arguments.dataset or config.dataset, arguments.data, split)
+    subset = WHOLE if arguments.dataset else config.images.subset
+    dataset = read_images(arguments.dataset or config.dataset, arguments.data, split, subset=subset)
     from vision.devices import find_devices
+    from vision.weights.pretrained import find_weights
 
+    config = dataclasses.replace(config, model=find_weights(config.model, arguments.data))
     devices = find_devices(arguments.gpus)
     print(f"{arguments.config} on {', '.join(map(str, devices))}, {machine_and_threads()}")
     with peak_resident() as peaks:

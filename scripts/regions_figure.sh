@@ -12,7 +12,7 @@ presets=(paper mini small)
 own_usage() {
   cat <<END
   --dataset NAME    what the runs were trained on (default: minicoco; bccd at --preset small, the runs of
-                    scripts/bccd.sh)
+                    scripts/bccd.sh; voc07 has runs there, too, of scripts/table4.sh)
   --seed K          of the runs (default: 0)
   --image FILE      an image, or a folder of images; may be repeated (default: see below)
   --object N        reference object of the image before it: the Nth that the networks detect, best first
@@ -70,7 +70,7 @@ draw_figure() {
 }
 
 training_command() {
-  if [[ $preset == small ]]; then
+  if [[ $dataset == bccd ]]; then
     echo "scripts/bccd.sh --seeds $seed --runs $runs"
   else
     echo "scripts/table4.sh --preset $preset --datasets $dataset --seeds $seed --runs $runs"

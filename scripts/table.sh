@@ -4,6 +4,7 @@
 # A table script sets about, datasets, variants and trials, and calls read_options "$@", which leaves what
 # options.sh says, and
 #   datasets, seeds     arrays to loop over
+# A script that has other data sets at --preset small sets small_datasets as well.
 # It calls write_miniature, then run_jobs with a function that lists its runs: all at once with list_runs, or each with
 # list_job and a show for every command.
 
@@ -18,7 +19,8 @@ own_usage() {
   done
   cat <<END
   --seeds LIST      seeds to run, as 0,1,2 (default: $defaults)
-  --datasets LIST   only these of ${datasets[*]}, as a,b (default: all)
+  --datasets LIST   only these of ${datasets[*]}, as a,b (default: all)${small_datasets:+
+                    at --preset small: of ${small_datasets[*]}}
   --jobs N          runs at a time, each with its part of the cores or of the GPUs (default: one a GPU; without
                     GPUs one a core, as far as 3 GB of memory are free for each). The output of one at a time is
                     seen as it comes; that of several goes to output.log in their folders
@@ -44,16 +46,13 @@ own_option() {
   esac
 }
 
-# A script whose presets have data sets of their own defines this anew, to set datasets by the preset.
-preset_datasets() { :; }
-
 # A script with an option of its own defines these anew, as own_usage and own_option of options.sh.
 table_usage() { :; }
 table_option() { return 1; }
 
 read_options() {
   parse_options "$@"
-  preset_datasets
+  [[ $preset != small || -z ${small_datasets:-} ]] || datasets=("${small_datasets[@]}")
   choose_seeds "${seed_list:-$(default_seeds "$preset")}"
   choose_datasets "$dataset_list"
   [[ $jobs =~ ^([1-9][0-9]*)?$ ]] || fail "--jobs $jobs: must be a whole number, 1 or more"

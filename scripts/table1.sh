@@ -9,7 +9,9 @@ about="Table 1: recall of relationship proposals over K on VOC07, for focused at
 and supervised by rows (fan-sup-row), as a matrix (fan-sup-mat), or as a matrix with the focal term (fan-sup), next to
 reference orders of the pairs, those of a detector without attention (base) as well. Trains, predicts, evaluates, prints
 the table and draws it as curves."
+presets=(paper mini small)
 datasets=(voc07)
+small_datasets=(voc07)
 variants=(base fan-unsup fan-sup-row fan-sup-mat fan-sup)
 trials=3
 read_options "$@"

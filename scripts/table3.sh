@@ -9,7 +9,9 @@ about="Table 3: object detection and recall of relationship proposals on VOC07 f
 smooth L1, L2, and the focal loss with r = 0 (fan-sup-mat), 1, 2 (fan-sup), 3 and 4; and the
 reference orders of a detector without attention (base). Trains, predicts, evaluates and prints the table next to the
 paper's."
+presets=(paper mini small)
 datasets=(voc07)
+small_datasets=(voc07)
 variants=(base fan-sup-smooth-l1 fan-sup-l2 fan-sup-mat fan-sup-r1 fan-sup fan-sup-r3 fan-sup-r4)
 trials=3
 read_options "$@"

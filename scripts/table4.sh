@@ -8,7 +8,9 @@ source scripts/images.sh
 about="Table 4: object detection on VOC07 and minicoco, for Faster R-CNN (base), with a focused attention network added
 (fan-unsup), and with its attention supervised (fan-sup). Trains, predicts, evaluates and prints the table beside the
 paper's. Its three trials are the paper's for VOC07; for minicoco the paper has one (--datasets minicoco --seeds 0)."
+presets=(paper mini small)
 datasets=(voc07 minicoco)
+small_datasets=(voc07)
 variants=(base fan-unsup fan-sup)
 trials=3
 read_options "$@"

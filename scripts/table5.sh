@@ -7,12 +7,18 @@ source "$(dirname "${BASH_SOURCE[0]}")/table.sh"
 about="Table 5: scene categorization on MIT67, by the convolutions of an ImageNet network (cnn) or of a detector
 (cnn-coco), and with the features of its ROIs: their maximum (cnn-rois), or what focused attention makes of them,
 without (fan-unsup) and with supervision (fan-sup). Takes the detectors of Table 4 on minicoco, of the same seeds,
-and trains those that are not there; then trains, predicts, evaluates and prints the table beside the paper's."
+and trains those that are not there; then trains, predicts, evaluates and prints the table beside the paper's. At
+--preset small, the scenes are those of scene15, and voc07 stands in for minicoco."
+presets=(paper mini small)
 datasets=(mit67)
+small_datasets=(scene15)
 variants=(cnn cnn-coco cnn-rois fan-unsup fan-sup)
 detectors=(base fan-unsup fan-sup)
 trials=3
 read_options "$@"
+
+detected=minicoco
+[[ $preset != small ]] || detected=voc07
 
 # list_on DATASET MODULE SHOW_REST VARIANT…: lists the trainings of these variants by MODULE, and what SHOW_REST shows.
 list_on() {
@@ -31,11 +37,11 @@ list_on() {
 
 # Detectors are only trained here: what Table 4 reports of them is its own.
 detector_runs() {
-  list_on minicoco vision.train true "${detectors[@]}"
+  list_on "$detected" vision.train true "${detectors[@]}"
 }
 
 scene_runs() {
-  list_on mit67 vision.scene evaluate_scenes "${variants[@]}"
+  list_on "${datasets[0]}" vision.scene evaluate_scenes "${variants[@]}"
 }
 
 evaluate_scenes() {

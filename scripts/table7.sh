@@ -8,7 +8,9 @@ source scripts/images.sh
 about="Table 7: object detection on VOC07 when the focused attention is supervised by pairs of different instances
 (fan-sup-different-instance) or of different categories (fan-sup); and a detector without attention (base). Trains,
 predicts, evaluates and prints the table next to the paper's."
+presets=(paper mini small)
 datasets=(voc07)
+small_datasets=(voc07)
 variants=(base fan-sup-different-instance fan-sup)
 trials=3
 read_options "$@"

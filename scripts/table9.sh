@@ -6,10 +6,12 @@ source "$(dirname "${BASH_SOURCE[0]}")/table.sh"
 source scripts/images.sh
 training_images=yes # shellcheck disable=SC2034  # images.sh reads it
 
-about="Table 9: the center-mass of the finished networks on the training images (all of them) and the test images of minicoco,
-for focused attention without (fan-unsup) and with supervision (fan-sup). Trains, predicts, evaluates and prints the
-table next to the paper's."
+about="Table 9: the center-mass of the finished networks on the training images (all of them) and the test images of
+minicoco, for focused attention without (fan-unsup) and with supervision (fan-sup). Trains, predicts, evaluates and
+prints the table next to the paper's. At --preset small, voc07 stands in for minicoco."
+presets=(paper mini small)
 datasets=(minicoco)
+small_datasets=(voc07)
 variants=(fan-unsup fan-sup)
 trials=1
 read_options "$@"

@@ -10,13 +10,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from scripts.relation_loops import made_up_scene
-from vision.config import Config
+from vision.config import Config, ModelConfig
 
 if TYPE_CHECKING:
     import mxnet as mx
+    from mxnet import gluon
 
     from vision.loader import Batch
     from vision.train import Learner
+
+NOISE = 60.0  # standard deviation, about that of pixels
 
 
 def unchanging_learner(config: Config, classes: int, devices: list["mx.Context"]) -> "Learner":
@@ -31,7 +34,7 @@ def unchanging_learner(config: Config, classes: int, devices: list["mx.Context"]
     with TemporaryDirectory() as folder:
         if config.model.pretrained != "none":
             weights = Path(folder) / "random.params"
-            write_random_weights(weights, config.model.backbone)
+            write_random_weights(weights, config.model)
             config = dataclasses.replace(config, model=dataclasses.replace(config.model, pretrained=str(weights)))
         mx.random.seed(0)
         learner = make_learner(config, classes, devices)
@@ -39,21 +42,32 @@ def unchanging_learner(config: Config, classes: int, devices: list["mx.Context"]
     return learner
 
 
-def write_random_weights(path: Path, backbone: str) -> None:
-    """Writes a file such as GluonCV's ImageNet weights, of random ones.
+def write_random_weights(path: Path, model: ModelConfig) -> None:
+    """Writes a file of random weights for a network to start from.
 
     BatchNorm has the statistics of a batch of noise: with any others, values would overflow within a hundred layers.
     """
     import mxnet as mx
-    from gluoncv.model_zoo import get_model
     from mxnet import autograd, nd
 
-    network = get_model(f"{backbone}_v1", norm_kwargs={"momentum": 0})
-    network.initialize(mx.init.MSRAPrelu(factor_type="in", slope=0))
+    from vision.backbone import Backbone
+    from vision.parameters import write_parameters
+    from vision.weights.layout import PREFIX
+
+    backbone = Backbone(model.backbone, frozen_norm=False, pool1=model.pool1, stride_in=model.stride_in)
+    backbone.initialize(mx.init.MSRAPrelu(factor_type="in", slope=0))
+    backbone.apply(_forget_past_batches)
     with autograd.record():
-        output = network(nd.random.normal(shape=(1, 3, 224, 224)))
-    output.backward()  # In which MXNet keeps the statistics.
-    network.save_parameters(str(path))
+        _, conv5 = backbone(nd.random.normal(0, NOISE, shape=(1, 3, 224, 224)))
+    conv5.backward()  # In which MXNet keeps the statistics.
+    parameters = backbone._collect_params_with_prefix()
+    write_parameters(path, {PREFIX + name: each.data().asnumpy() for name, each in parameters.items()})
+
+
+def _forget_past_batches(layer: "gluon.Block") -> None:
+    """Makes the running statistics of a BatchNorm those of the last batch."""
+    if "momentum" in getattr(layer, "_kwargs", {}):
+        layer._kwargs["momentum"] = 0
 
 
 def made_up_batch(config: Config, classes: int) -> "Batch":

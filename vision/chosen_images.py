@@ -6,10 +6,9 @@ from typing import TypeVar
 
 from data.errors import UserError
 from data.images import read_images
-from data.mit67 import read_scenes
+from data.mit67 import read_mit67
+from data.pixels import IMAGE_SUFFIXES
 from vision.config import Config
-
-SUFFIXES = {".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"}
 
 Item = TypeVar("Item")
 
@@ -32,9 +31,9 @@ def find_images(places: Sequence[Path]) -> list[Path]:
 
 
 def _images_below(folder: Path) -> list[Path]:
-    files = (path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES and path.is_file())
+    files = (path for path in folder.rglob("*") if path.suffix.lower() in IMAGE_SUFFIXES and path.is_file())
     if not (images := sorted(files)):
-        raise UserError(f"{folder}: holds no image file ({', '.join(sorted(SUFFIXES))}); give another folder")
+        raise UserError(f"{folder}: holds no image file ({', '.join(sorted(IMAGE_SUFFIXES))}); give another folder")
     return images
 
 
@@ -49,7 +48,8 @@ def choose_images(config: Config, data: Path, count: int) -> list[Path]:
     """
     if config.dataset == "minicoco" and (scenes := _test_scenes(data)):
         return spread(scenes, count)
-    records = read_images(config.dataset, data, config.images.test_split, config.images.test_images).records
+    images = config.images
+    records = read_images(config.dataset, data, images.test_split, images.test_images, subset=images.subset).records
     if not (telling := [record.path for record in records if len(set(record.labels.tolist())) > 1]):
         raise UserError(
             f"{data}: in no image of {config.dataset} {config.images.test_split} do two categories meet; name images"
@@ -67,4 +67,4 @@ def _test_scenes(data: Path) -> list[Path]:
     """MIT67's test images; none where it is not in the folder `data`."""
     if not (data / "mit67" / "TestImages.txt").is_file():
         return []
-    return [record.path for record in read_scenes(data, "test", per_class=None).records]
+    return [record.path for record in read_mit67(data, "test").records]

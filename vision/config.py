@@ -4,9 +4,12 @@ import math
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from data.subset import Subset
+
 Mode = Literal["matrix", "row"]
 Penalty = Literal["focal", "l2", "smooth_l1"]
 Rule = Literal["different_category", "different_instance", "annotated"]
+BackboneName = Literal["resnet10", "resnet18", "resnet50_thin", "resnet50", "resnet101"]
 Variant = Literal[
     "base",
     "fan-unsup",
@@ -39,6 +42,9 @@ class ImagesConfig:
         short_side, long_side: an image is scaled until its short side has so many pixels, unless its long side would
             have more than `long_side`, which it has then.
         flipped_copies: whether an epoch also shows the mirror image of each training image (Relation Networks: yes).
+        id_lists: folder of `data/lists/` whose lists of image ids replace the splits of a data set in VOC layout; empty
+            for the data set's own splits.
+        categories: the categories that are trained on and evaluated; empty for all. Objects of others are dropped.
     """
 
     train_split: str
@@ -48,11 +54,20 @@ class ImagesConfig:
     short_side: int
     long_side: int
     flipped_copies: bool
+    id_lists: str = ""
+    categories: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         require_positive(self, "train_images", "test_images", "short_side", "long_side")
         if self.long_side < self.short_side:
             raise ValueError(f"long_side is {self.long_side}; it must not be below short_side, {self.short_side}")
+        if len(set(self.categories)) < len(self.categories):
+            raise ValueError(f"categories is {', '.join(self.categories)}; it must not name a category twice")
+
+    @property
+    def subset(self) -> Subset:
+        """What the data set is restricted to."""
+        return Subset(self.id_lists, self.categories)
 
 
 @dataclass(frozen=True)
@@ -60,9 +75,9 @@ class ModelConfig:
     """Sizes of the network (paper, appendix B and figure 5; Relation Networks where the paper is silent).
 
     Args:
-        backbone: the ResNet; "resnet10", for miniatures, has no pretrained weights.
-        pretrained: what it starts from: "imagenet" (GluonCV's model store), a `.params` file of GluonCV's network of
-            that name, or "none".
+        backbone: the ResNet, see `vision.backbone`; "resnet10", for miniatures, has no pretrained weights.
+        pretrained: what it starts from: "imagenet", for `imagenet/<backbone>.params` in the data folder
+            (`scripts/get_data.sh`), a `.params` file (see `vision.weights`), or "none".
         initial_weights: of the hidden layers after the backbone: "relation_networks" draws them with σ = 0.01, made for
             1,024 units; "he" by their number of inputs (He et al., 2015), without which narrow ones pass on nothing.
             FAN's are drawn with 0.01 √(1024 / inputs) either way.
@@ -75,10 +90,12 @@ class ModelConfig:
         d_k: size of FAN's projections; of a relation module's, all of its heads together.
         relation_modules: after which layers the modules of Relation Networks stand, in place of FAN.
         linear_out: whether FAN's output goes through one more matrix, as that of relation modules does; eq. 4 has none.
-        pool1: "padded" as GluonCV's weights were trained, or "caffe", without padding, as those of Relation Networks.
+        pool1: "padded", or "caffe", without padding; as the pretrained weights were trained.
+        stride_in: the convolution of a stage's first bottleneck that has the stride, as the pretrained weights were
+            trained: "1x1" (the Caffe networks, GluonCV) or "3x3" (torchvision).
     """
 
-    backbone: Literal["resnet10", "resnet18", "resnet50", "resnet101"]
+    backbone: BackboneName
     pretrained: str
     initial_weights: Literal["relation_networks", "he"]
     anchor_scale: float
@@ -92,10 +109,11 @@ class ModelConfig:
     relation_modules: Literal["none", "fc_new_1", "fc_new_2", "both"] = "none"
     linear_out: bool = False
     pool1: Literal["padded", "caffe"] = "padded"
+    stride_in: Literal["1x1", "3x3"] = "1x1"
 
     def __post_init__(self) -> None:
         require_positive(self, "anchor_scale", "rois", "rpn_channels", "roi_channels", "fc_units", "d_k")
-        require_known_weights(self)
+        require_known_backbone(self)
         if self.modules and self.focused_attention:
             raise ValueError(
                 f"relation_modules is {self.relation_modules} and focused_attention true; they stand in its place"
@@ -205,8 +223,7 @@ class Config:
     detection: DetectionConfig
 
     def __post_init__(self) -> None:
-        if not self.dataset.strip(".") or "/" in self.dataset:
-            raise ValueError(f"dataset is {self.dataset!r}; it must be the name of a data set or folder")
+        require_folder_name(self.dataset)
         if self.model.focused_attention != self.variant.startswith("fan"):
             raise ValueError(
                 f"model.focused_attention is {self.model.focused_attention} and variant {self.variant}; "
@@ -234,6 +251,12 @@ class Config:
             )
 
 
+def require_folder_name(dataset: str) -> None:
+    """Raises a ValueError unless `dataset` can be a folder of the data root."""
+    if not dataset.strip(".") or "/" in dataset:
+        raise ValueError(f"dataset is {dataset!r}; it must be the name of a data set or folder")
+
+
 def require_positive(section: Any, *names: str) -> None:
     """Raises a ValueError unless the values of a section of these names are numbers above 0."""
     for name in names:
@@ -250,7 +273,11 @@ def require_schedule(section: Any) -> None:
         raise ValueError(f"weight_decay is {section.weight_decay}; it must be a number, not below 0")
 
 
-def require_known_weights(section: Any) -> None:
-    """Raises a ValueError where a section's backbone is to start from weights that nobody has published."""
+def require_known_backbone(section: Any) -> None:
+    """Raises a ValueError where nobody has published the weights of a section's backbone, or it has no such stride."""
     if (section.backbone, section.pretrained) == ("resnet10", "imagenet"):
         raise ValueError("backbone is resnet10 and pretrained imagenet; there are no such weights, so set it to none")
+    if section.backbone in ("resnet10", "resnet18") and section.stride_in != "1x1":
+        raise ValueError(
+            f"stride_in is {section.stride_in} and backbone {section.backbone}; it has no bottlenecks, so leave it out"
+        )

@@ -8,14 +8,13 @@ import mxnet as mx
 from mxnet import gluon
 from mxnet.ndarray import NDArray
 
-from data.errors import UserError
 from vision.anchors import STRIDE
 from vision.attention import FocusedAttention
-from vision.backbone import CHANNELS, Backbone, load_imagenet_weights
+from vision.backbone import CHANNELS, Backbone
 from vision.config import HEADS, ModelConfig
-from vision.devices import reason
 from vision.relation_networks import RelationModule
 from vision.rpn import RPN
+from vision.weights.pretrained import load_pretrained
 
 POOLED = 7  # cells a side of a ROI
 SIGMA, WIDTH = 0.01, 1024  # of initial weights, and of the layers that Relation Networks draws with it
@@ -77,7 +76,9 @@ class Detector(gluon.HybridBlock):
 
         self._attention_after, self._rois = config.attention_after, config.rois
         with self.name_scope():
-            self.backbone = Backbone(config.backbone, config.pretrained != "none", config.pool1, prefix="backbone_")
+            self.backbone = Backbone(
+                config.backbone, config.pretrained != "none", config.pool1, config.stride_in, prefix="backbone_"
+            )
             self.rpn = RPN(
                 config.rois, config.anchor_scale, config.rpn_channels, conv4, sigma(9 * conv4), prefix="rpn_"
             )
@@ -163,6 +164,9 @@ class Detector(gluon.HybridBlock):
 def build_detector(config: ModelConfig, classes: int, ctx: mx.Context | list[mx.Context]) -> Detector:
     """The network of a config with its initial weights, drawn from MXNet's global seed, on one device or several.
 
+    `config.pretrained` must be "none" or the path of a file; `vision.weights.pretrained.find_weights` finds that of
+    "imagenet".
+
     As in Relation Networks, conv1, res2 and every γ and β stay as ImageNet left them, and there is no weight decay on
     biases. A backbone that starts from scratch learns all, and is drawn as He et al. (2015) do.
 
@@ -173,39 +177,11 @@ def build_detector(config: ModelConfig, classes: int, ctx: mx.Context | list[mx.
     detector.initialize(mx.init.MSRAPrelu(factor_type="in", slope=0), ctx=mx.cpu())
     detector.backbone(mx.nd.zeros((1, 3, 2 * STRIDE, 2 * STRIDE)))  # Makes the parameters whose shape it waits for.
     if config.pretrained != "none":
-        if _is_imported(config.pretrained):
-            _load_imported(detector, config.pretrained)
-            if config.pool1 == "padded":
-                print(f"{config.pretrained}: is of a network whose pool1 does not pad, and here model.pool1 is padded")
-        else:
-            load_imagenet_weights(detector.backbone, config.backbone, config.pretrained)
+        load_pretrained(detector, Path(config.pretrained))
         detector.backbone.freeze()
     detector.collect_params(".*(beta|bias)$").setattr("wd_mult", 0.0)
     detector.collect_params().reset_ctx(ctx)
     return detector
-
-
-def _is_imported(pretrained: str) -> bool:
-    """Whether it is a file that `python -m vision.relation_networks import` has written, with a detector's names."""
-    try:
-        return Path(pretrained).is_file() and "backbone.features.0.weight" in mx.nd.load(pretrained)
-    except mx.MXNetError:  # Damaged, as the next to read it says.
-        return False
-
-
-def _load_imported(detector: Detector, path: str) -> None:
-    """Gives a detector the weights of such a file, as they are: they were trained on images as they are here.
-
-    Raises:
-        UserError: they are of another network.
-    """
-    try:
-        detector.load_parameters(path, ctx=mx.cpu(), allow_missing=True, ignore_extra=True)
-    except (AssertionError, ValueError, mx.MXNetError) as error:
-        raise UserError(
-            f"{path}: not of this config's network ({reason(error)}); import the checkpoint with this --config and the "
-            "--classes of the data set"
-        ) from None
 
 
 def _dense(prefix: str, in_units: int, units: int, sigma: float, flatten: bool = False) -> gluon.nn.Dense:

@@ -193,7 +193,7 @@ def _single_images(
 
 
 def _read_images(trained: TrainedRun, data: Path, split: str, count: int) -> ImageDataset:
-    dataset = read_images(trained.config.dataset, data, split, count)
+    dataset = read_images(trained.config.dataset, data, split, count, subset=trained.config.images.subset)
     if dataset.classes != trained.classes:
         raise UserError(f"{data}: its categories are not those that {trained.run.path} was trained on; give its --data")
     return dataset

@@ -1,7 +1,6 @@
 """Checkpoints of the authors' code of Relation Networks, to and from the names here."""
 
 import dataclasses
-import errno
 import hashlib
 from collections import Counter
 from pathlib import Path
@@ -10,14 +9,15 @@ from typing import Literal, NamedTuple, get_args
 import mxnet as mx
 import numpy as np
 
-from data.errors import REMEDIES, UserError
-from data.files import read_json, replaced_on_success, write_json
+from data.errors import UserError
+from data.files import read_json, write_json
 from data.images import read_images
 from data.runs import RunFolder
 from vision.checkpoint import TrainedRun, keep_classes, weights_of
 from vision.config import Config, ModelConfig
 from vision.detection_targets import BOX_STDS
 from vision.devices import reason
+from vision.parameters import write_parameters
 from vision.relation_networks_layout import Parameter, layout
 
 Arrays = dict[str, np.ndarray]
@@ -91,7 +91,8 @@ def import_run(path: Path, runs: Path, config: Config, data: Path) -> None:
         )
     found = read_checkpoint(path)
     model = dataclasses.replace(config.model, pretrained=str(path), pool1="caffe")
-    dataset = read_images(config.dataset, data, config.images.test_split, config.images.test_images)
+    images = config.images
+    dataset = read_images(config.dataset, data, images.test_split, images.test_images, subset=images.subset)
     arrays, rows = _as_ours(path, found, layout(model, len(dataset.classes)), allow_missing=False)
     if others := [row.there for row in rows if row.fate == "not used" and row.there not in TEST_COPIES]:
         raise UserError(
@@ -231,20 +232,6 @@ def _stds_of(array: np.ndarray) -> np.ndarray | None:
     if array.shape[:1] != (2 * len(BOX_STDS),):
         return None
     return np.tile(np.array(BOX_STDS, np.float32), 2).reshape(-1, *[1] * (array.ndim - 1))
-
-
-def write_parameters(path: Path, arrays: Arrays) -> None:
-    """Writes a `.params` file in one step.
-
-    Raises:
-        UserError: the disk is full.
-    """
-    with replaced_on_success(path) as temporary:
-        try:
-            mx.nd.save(str(temporary), {name: mx.nd.array(array, dtype="float32") for name, array in arrays.items()})
-            mx.nd.load(str(temporary))  # If the disk is full at the last bytes, MXNet drops them without a word.
-        except mx.MXNetError as error:
-            raise UserError(f"{path}: cannot be written ({reason(error)}); {REMEDIES[errno.ENOSPC]}") from None
 
 
 def describe(rows: list[Row], path: Path) -> str:

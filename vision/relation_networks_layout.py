@@ -57,6 +57,10 @@ def layout(model: ModelConfig, classes: int) -> list[Parameter]:
             f"model.backbone {model.backbone}: Relation Networks' code has no such network; "
             "give a config or run with resnet101"
         )
+    if model.stride_in != "1x1":
+        raise UserError(
+            f"model.stride_in {model.stride_in}: Relation Networks' code has the stride in 1x1; set it to that"
+        )
     return [
         *_backbone(model.backbone),
         *_head(model, classes),

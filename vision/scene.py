@@ -1,5 +1,6 @@
 """Trains one experiment on scenes (Table 5) into its run folder: `python -m vision.scene CONFIG --seed K`."""
 
+import dataclasses
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,10 +11,10 @@ from tqdm import tqdm
 
 from data.config import read_config
 from data.errors import UserError, run_command
-from data.mit67 import read_scenes
 from data.options import choose_gpus, training_parser
 from data.records import SceneDataset, SceneRecord
 from data.runs import RunFolder
+from data.scenes import read_scenes
 from vision.options import add_workers_option, gigabytes
 from vision.scene_config import SceneConfig
 
@@ -241,10 +242,13 @@ def main() -> None:
 
     from vision.devices import find_devices, reason
     from vision.scene_detector import detector_folder
+    from vision.weights.pretrained import find_weights
 
+    config = dataclasses.replace(config, model=find_weights(config.model, arguments.data))
     devices = find_devices(arguments.gpus)
     detector = detector_folder(config, arguments.detector, arguments.runs, arguments.seed)
-    dataset = read_scenes(arguments.data, "train", config.images.train_per_class)
+    images = config.images
+    dataset = read_scenes(config.dataset, arguments.data, "train", images.sample, images.train_images)
     memory = int(arguments.memory * 1e9)
     try:
         train(config, dataset, run, arguments.seed, detector, devices, arguments.workers, memory)

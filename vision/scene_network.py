@@ -12,6 +12,7 @@ cross entropy of the classes alone: "the scene task itself does not optimize the
 
 import math
 from collections.abc import Iterable
+from pathlib import Path
 from typing import NamedTuple
 
 import mxnet as mx
@@ -20,10 +21,11 @@ from mxnet import autograd, gluon, nd
 from mxnet.ndarray import NDArray
 
 from vision.anchors import STRIDE
-from vision.backbone import CHANNELS, Backbone, load_imagenet_weights
+from vision.backbone import CHANNELS, Backbone
 from vision.center_mass import EXCLUDED
 from vision.detector import SIGMA, Detector
 from vision.scene_config import SceneModelConfig
+from vision.weights.pretrained import load_pretrained
 
 
 class Seen(NamedTuple):
@@ -143,11 +145,13 @@ def build_backbone(config: SceneModelConfig, images: Iterable[np.ndarray]) -> Ba
         UserError: the weights cannot be had.
     """
     is_random = config.pretrained == "none"
-    backbone = Backbone(config.backbone, frozen_norm=not is_random, prefix="backbone_")
+    backbone = Backbone(
+        config.backbone, not is_random, pool1=config.pool1, stride_in=config.stride_in, prefix="backbone_"
+    )
     backbone.initialize(mx.init.MSRAPrelu(factor_type="in", slope=0))
     backbone(nd.zeros((1, 3, 2 * STRIDE, 2 * STRIDE)))  # Makes the parameters whose shape it waits for.
     if not is_random:
-        load_imagenet_weights(backbone, config.backbone, config.pretrained)
+        load_pretrained(backbone, Path(config.pretrained))
         return backbone
     for image in images:
         with autograd.record():

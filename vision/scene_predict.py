@@ -9,9 +9,9 @@ from tqdm import tqdm
 from data.config import read_config
 from data.errors import UserError
 from data.files import write_arrays
-from data.mit67 import read_scenes
 from data.pixels import read_pixels
 from data.runs import RunFolder
+from data.scenes import read_scenes
 from vision.backbone import Backbone
 from vision.checkpoint import load_weights, read_classes, trained_weights
 from vision.detector import Detector
@@ -40,7 +40,8 @@ class TrainedScenes:
         self.device = device
         model = self.config.model
         if model.roi_features == "none":
-            body, units = Backbone(model.backbone, frozen_norm=True, prefix="backbone_"), 0
+            like = kept_detector(self.run).model if self.config.detector else model
+            body, units = Backbone(like.backbone, True, like.pool1, like.stride_in, prefix="backbone_"), 0
         else:
             detector = kept_detector(self.run)
             body, units = Detector(detector.model, detector.classes), detector.model.fc_units
@@ -73,7 +74,7 @@ def predict_test_scenes(folder: Path, data: Path, gpus: str | None, workers: int
     if run.predictions.exists():
         print(f"{run.predictions}: is there already")
         return
-    dataset = read_scenes(data, "test", config.images.test_per_class)
+    dataset = read_scenes(config.dataset, data, "test", config.images.sample, config.images.test_images)
     trained = TrainedScenes(folder, find_devices(gpus)[0])
     if dataset.classes != trained.classes:
         raise UserError(f"{data}: its classes are not those that {folder} was trained on; give its --data")

@@ -1,5 +1,6 @@
 """Trains one detection experiment into its run folder: `python -m vision.train CONFIG --seed K`."""
 
+import dataclasses
 import time
 from collections import Counter
 from collections.abc import Sequence
@@ -221,10 +222,14 @@ def main() -> None:
     from mxnet import MXNetError
 
     from vision.devices import find_devices, reason
+    from vision.weights.pretrained import find_weights
 
+    config = dataclasses.replace(config, model=find_weights(config.model, arguments.data))
     devices = find_devices(arguments.gpus)
-    split, count = config.images.train_split, config.images.train_images
-    dataset = read_images(config.dataset, arguments.data, split, count, lists=arguments.runs / "cache")
+    images, lists = config.images, arguments.runs / "cache"
+    dataset = read_images(
+        config.dataset, arguments.data, images.train_split, images.train_images, lists, subset=images.subset
+    )
     try:
         train(config, dataset, run, arguments.seed, devices, arguments.workers)
     except MXNetError as error:  # A GPU's memory is full, for one.

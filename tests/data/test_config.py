@@ -87,6 +87,7 @@ class LaterConfig:
     rate: float
     sizes: LaterSizes
     layers: Literal["some", "all"] = "all"
+    names: tuple[str, ...] = ()
 
 
 def test_a_key_with_a_default_may_be_left_out_and_is_written_where_it_differs(path):
@@ -97,6 +98,20 @@ def test_a_key_with_a_default_may_be_left_out_and_is_written_where_it_differs(pa
     assert write_config(changed) == TEXT + "  stride: 3\nlayers: some\n"
     path.write_text(write_config(changed))
     assert read_config(LaterConfig, path) == changed
+
+
+def test_a_list_of_names_is_read_into_a_tuple_and_written_again(path):
+    config = read_config(LaterConfig, path, ["names=[car, cat]"])
+    assert config.names == ("car", "cat")
+    assert write_config(config) == TEXT + "names:\n- car\n- cat\n"
+    path.write_text(write_config(config))
+    assert read_config(LaterConfig, path) == config
+
+
+@pytest.mark.parametrize("value", ["car", "[1]", "[[car]]", "{car: 1}"])
+def test_what_is_not_a_list_of_names_is_refused(path, value):
+    with pytest.raises(UserError, match="names is .*; it must be a list of names"):
+        read_config(LaterConfig, path, [f"names={value}"])
 
 
 def test_a_key_with_a_default_is_checked_as_all_others(path):

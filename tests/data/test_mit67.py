@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from data.errors import UserError
-from data.mit67 import read_scenes
+from data.mit67 import read_mit67
 
 TRAIN = ["bar/a b.jpg", "gym/c.jpg", "bar/d.jpg", "gym/e.jpg"]
 TEST = ["gym/f.jpg", "bar/g.jpg"]
@@ -21,14 +21,14 @@ def write(root: Path, train: list[str] = TRAIN, test: list[str] = TEST, end: str
 
 def refusal(root: Path, split: str = "train", per_class: int | None = None) -> str:
     with pytest.raises(UserError) as error:
-        read_scenes(root, split, per_class)
+        read_mit67(root, split, per_class)
     return str(error.value)
 
 
 @pytest.mark.parametrize("end", ["\n", "\r\n"])
 def test_a_split_holds_the_images_of_its_list_in_their_order(tmp_path, capsys, end):
     folder = write(tmp_path, end=end)
-    train, test = read_scenes(tmp_path, "train", 2), read_scenes(tmp_path, "test", 1)
+    train, test = read_mit67(tmp_path, "train", 2), read_mit67(tmp_path, "test", 1)
 
     assert train.classes == test.classes == ("bar", "gym")
     assert [(each.id, each.label) for each in train.records] == list(zip(TRAIN, [0, 1, 0, 1], strict=True))
@@ -40,13 +40,13 @@ def test_a_split_holds_the_images_of_its_list_in_their_order(tmp_path, capsys, e
 def test_images_that_no_list_names_are_left_alone(tmp_path):
     (write(tmp_path) / "Images/bar/spare.jpg").touch()
 
-    assert len(read_scenes(tmp_path, "train").records) == 4
+    assert len(read_mit67(tmp_path, "train").records) == 4
 
 
 def test_the_classes_need_not_be_of_equal_size(tmp_path):
     write(tmp_path, train=["bar/1.jpg", "bar/2.jpg", "bar/3.jpg", "gym/1.jpg"])
 
-    assert len(read_scenes(tmp_path, "train", per_class=2).records) == 4
+    assert len(read_mit67(tmp_path, "train", per_class=2).records) == 4
 
 
 def test_another_number_of_images_is_refused(tmp_path):
@@ -65,7 +65,7 @@ def test_a_missing_image_of_the_split_is_named(tmp_path):
     line = refusal(tmp_path)
     assert line.startswith(f"{folder}/Images: 1 images of TrainImages.txt are missing: bar/d.jpg; get it with: ")
     assert f"scripts/get_data.sh mit67 --data {tmp_path}" in line
-    assert len(read_scenes(tmp_path, "test").records) == 2
+    assert len(read_mit67(tmp_path, "test").records) == 2
 
 
 def test_a_split_that_it_has_not_is_refused(tmp_path):

@@ -58,7 +58,7 @@ def make_image_run(make_run, make_dataset, monkeypatch):
     def make(images: dict[str, list[tuple]], **config) -> Path:
         dataset = make_dataset(images)
         asked = {("voc07", Path("somewhere"), "test"): dataset}
-        monkeypatch.setattr(command, "read_once", lambda *arguments: asked[arguments])
+        monkeypatch.setattr(command, "read_once", lambda *arguments, **_: asked[arguments])
         return make_run(IMAGE_RUN, **{"images": {"test_split": "test"}} | config)
 
     return make
@@ -368,8 +368,8 @@ def annotate(monkeypatch, relations: dict[str, list]) -> None:
     """Gives the images of the data set that is read their annotated relations."""
     read = command.read_once
 
-    def annotated(*arguments):
-        dataset = read(*arguments)
+    def annotated(*arguments, **options):
+        dataset = read(*arguments, **options)
         records = [replace(record, relations=np.array(relations[record.id])) for record in dataset.records]
         return replace(dataset, records=records)
 

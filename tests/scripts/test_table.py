@@ -202,15 +202,36 @@ def test_a_comparison_measures_the_runs_of_each_seed_together_after_all_of_them(
     assert shared < set(commands)
 
 
-def test_a_comparison_at_the_small_preset_is_of_the_cells():
+def test_a_comparison_at_the_small_preset_is_of_cells_and_photographs():
     commands = dry_run("compare_relation_networks", "--preset", "small", "--seeds", "1", "--data", "/data")
     configs = [config for config, _ in trainings(commands)]
-    assert configs == [f"vision/configs/small/bccd/{variant}.yaml" for variant in COMPARED]
+    assert configs == [f"vision/configs/small/{name}/{each}.yaml" for name in ("bccd", "voc07") for each in COMPARED]
     assert all((SCRIPTS.parent / config).exists() for config in configs)
-    refused = call(SCRIPTS / "compare_relation_networks.sh", "--dry-run", "--preset", "small", "--datasets", "voc07")
-    assert refused.stderr == "error: --datasets voc07: this table has bccd\n"
+    refused = call(SCRIPTS / "compare_relation_networks.sh", "--dry-run", "--preset", "small", "--datasets", "coco")
+    assert refused.stderr == "error: --datasets coco: this table has bccd voc07\n"
     refused = call(SCRIPTS / "compare_relation_networks.sh", "--dry-run", "--preset", "big")
     assert refused.stderr == "error: --preset big: must be paper or mini or small\n"
+
+
+@pytest.mark.parametrize("table", ["table1", "table3", "table4", "table7", "table9"])
+def test_tables_of_images_at_the_small_preset_are_of_voc07(table):
+    configs = [config for config, _ in trainings(dry_run(table, "--preset", "small"))]
+    assert configs and {Path(config).parent for config in configs} == {Path("vision/configs/small/voc07")}
+    assert all((SCRIPTS.parent / config).exists() for config in configs)
+
+
+def test_table_5_at_the_small_preset_is_of_scene15_on_detectors_of_voc07():
+    runs = trainings(dry_run("table5", "--preset", "small", "--seeds", "1"))
+    assert [config.removeprefix("vision/configs/small/") for config, _ in runs] == [
+        *(f"voc07/{variant}.yaml" for variant in ("base", "fan-unsup", "fan-sup")),
+        *(f"scene15/{variant}.yaml" for variant in ("cnn", "cnn-coco", "cnn-rois", "fan-unsup", "fan-sup")),
+    ]
+    assert all((SCRIPTS.parent / config).exists() for config, _ in runs)
+
+
+def test_voc07_alone_at_the_small_preset_needs_no_cells(copy, tmp_path):
+    options = ("--preset", "small", "--datasets", "voc07", "--seeds", "0", "--data", str(tmp_path))
+    assert call(copy / "scripts/compare_relation_networks.sh", *options).returncode == 0
 
 
 @pytest.mark.parametrize("script", [["bccd.sh"], ["compare_relation_networks.sh", "--preset", "small"]])

@@ -1,3 +1,4 @@
+import dataclasses
 from pathlib import Path
 
 import mxnet as mx
@@ -7,9 +8,10 @@ from mxnet import nd
 
 from data.config import read_config
 from scripts.training_steps import made_up_batch, unchanging_learner, write_random_weights
-from vision.backbone import Backbone, load_imagenet_weights
 from vision.config import Config
 from vision.train import train_step
+from vision.weights.layout import build_backbone
+from vision.weights.pretrained import load_pretrained
 
 CPU = [mx.cpu()]
 
@@ -32,12 +34,11 @@ def test_a_step_leaves_the_weights_as_they_are(config):
         np.testing.assert_array_equal(old, parameter.data().asnumpy())
 
 
-def test_random_weights_freeze_the_backbone_and_keep_values_in_bounds(tmp_path):
-    write_random_weights(tmp_path / "random.params", "resnet18")
-    backbone = Backbone("resnet18", frozen_norm=True)
-    backbone.initialize()
-    backbone(nd.zeros((1, 3, 32, 32)))
-    load_imagenet_weights(backbone, "resnet18", str(tmp_path / "random.params"))
+def test_random_weights_keep_values_in_bounds(tmp_path, config):
+    model = dataclasses.replace(config.model, backbone="resnet50", pretrained="none", pool1="caffe", stride_in="3x3")
+    write_random_weights(tmp_path / "random.params", model)
+    backbone = build_backbone("resnet50", "caffe", "3x3")
+    load_pretrained(backbone, tmp_path / "random.params")
     images = nd.random.uniform(-120, 130, (1, 3, 96, 128))
     for values in backbone(images):
         assert 0.01 < values.asnumpy().std() < 100

@@ -14,7 +14,7 @@ from mxnet import gluon, nd
 
 from data.config import write_config
 from data.errors import UserError
-from data.mit67 import read_scenes
+from data.mit67 import read_mit67
 from data.runs import RunFolder
 from vision import scene, scene_detector
 from vision.checkpoint import TrainedRun
@@ -44,7 +44,7 @@ def variant(scenes, name):
 def run_training(config, data, detector, runs, seed=0, devices=CPU, workers=0, memory=PLENTY):
     run = RunFolder.claim(runs, config, seed)
     detector = None if config.variant == "cnn" else detector
-    train(config, read_scenes(data, "train"), run, seed, detector, devices, workers, memory)
+    train(config, read_mit67(data, "train"), run, seed, detector, devices, workers, memory)
     return run
 
 
@@ -83,7 +83,7 @@ def assert_same(one, other):
 
 def learner_of(config, data, detector, devices=CPU):
     mx.random.seed(0)
-    return make_learner(config, read_scenes(data, "train"), detector and TrainedRun(detector, CPU[0]), devices, seed=0)
+    return make_learner(config, read_mit67(data, "train"), detector and TrainedRun(detector, CPU[0]), devices, seed=0)
 
 
 def seen_by(learner, images):
@@ -207,7 +207,7 @@ def test_a_run_does_not_go_on_with_other_images_or_another_detector(
     runs, _ = interrupted
     run = RunFolder.claim(runs, scenes, seed=0)
     with pytest.raises(UserError, match="begun on other images or annotations"):
-        train(scenes, read_scenes(scene_data, "test"), run, 0, detector_folder, CPU, 0, PLENTY)
+        train(scenes, read_mit67(scene_data, "test"), run, 0, detector_folder, CPU, 0, PLENTY)
     other = Path(shutil.copytree(detector_folder, tmp_path / "other" / "seed1"))
     detector = TrainedRun(other, CPU[0]).detector
     detector.cls_score.bias.data()[:] += 1
@@ -215,7 +215,7 @@ def test_a_run_does_not_go_on_with_other_images_or_another_detector(
     with pytest.raises(
         UserError, match=r"begun on the detector mini/tiny/fan-sup/seed0 \(weights \w{8}\), this is mini/"
     ):
-        train(scenes, read_scenes(scene_data, "train"), run, 0, other, CPU, 0, PLENTY)
+        train(scenes, read_mit67(scene_data, "train"), run, 0, other, CPU, 0, PLENTY)
 
 
 def test_a_finished_run_is_not_repeated(trained, tmp_path, monkeypatch, capsys):
@@ -372,7 +372,7 @@ def test_weights_that_are_not_finite_are_kept_in_no_checkpoint(scenes, scene_dat
         return result
 
     monkeypatch.setattr(scene, "train_step", step)
-    records = read_scenes(scene_data, "train").records[:2]
+    records = read_mit67(scene_data, "train").records[:2]
     learner = learner_of(scenes, scene_data, detector_folder)
     with pytest.raises(UserError, match="epoch 1: the weights are not finite after its last step; try a smaller"):
         train_epoch(learner, records, scenes, 0, 1, Memory(PLENTY), 0)
@@ -393,7 +393,7 @@ def test_an_epoch_shows_each_image_once_and_once_mirrored():
 
 def test_what_is_kept_is_not_looked_at_again(scenes, scene_data, detector_folder, monkeypatch):
     learner = learner_of(scenes, scene_data, detector_folder)
-    records = read_scenes(scene_data, "train").records
+    records = read_mit67(scene_data, "train").records
     looks, look = [], learner.network.look
     monkeypatch.setattr(learner.network, "look", lambda *given: looks.append(1) or look(*given))
 

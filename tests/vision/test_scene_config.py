@@ -11,15 +11,16 @@ from vision.config import Config
 from vision.scene_config import SceneConfig
 
 FOLDER = Path(__file__).parents[2] / "vision" / "configs"
-PATHS = sorted(FOLDER.glob("*/mit67/*.yaml"))
+DATASETS = {"paper": ("mit67", "minicoco"), "small": ("scene15", "voc07"), "mini": ("mit67", "minicoco")}
+PATHS = sorted(path for name in ("mit67", "scene15") for path in FOLDER.glob(f"*/{name}/*.yaml"))
 
-# What each column of Table 5 stands on, at the paper's preset, and takes of the ROIs.
+# The variant of the detector of each column of Table 5, and what it takes of the ROIs.
 COLUMNS = {
-    "cnn": ("imagenet", "none"),
-    "cnn-coco": ("minicoco/base", "none"),
-    "cnn-rois": ("minicoco/base", "features"),
-    "fan-unsup": ("minicoco/fan-unsup", "context"),
-    "fan-sup": ("minicoco/fan-sup", "context"),
+    "cnn": (None, "none"),
+    "cnn-coco": ("base", "none"),
+    "cnn-rois": ("base", "features"),
+    "fan-unsup": ("fan-unsup", "context"),
+    "fan-sup": ("fan-sup", "context"),
 }
 
 
@@ -27,9 +28,9 @@ def read(path, *overrides):
     return read_config(SceneConfig, path, list(overrides))
 
 
-def test_every_column_has_its_config_at_both_presets():
+def test_every_column_has_its_config_at_each_preset():
     assert {path.parts[-3:] for path in PATHS} == {
-        (preset, "mit67", f"{variant}.yaml") for preset in ("paper", "mini") for variant in COLUMNS
+        (preset, scenes, f"{variant}.yaml") for preset, (scenes, _) in DATASETS.items() for variant in COLUMNS
     }
 
 
@@ -37,18 +38,21 @@ def test_every_column_has_its_config_at_both_presets():
 def test_columns_differ_in_what_they_stand_on_and_take_of_the_rois_alone(path):
     config, supervised = read(path), read(path.with_name("fan-sup.yaml"))
     assert (config.preset, config.dataset, config.variant) == (*path.parts[-3:-1], path.stem)
-    pretrained, roi_features = COLUMNS[config.variant]
-    if (config.preset, config.variant) == ("mini", "cnn"):
-        pretrained = "none"
+    detector, roi_features = COLUMNS[config.variant]
+    if detector:
+        pretrained = f"{DATASETS[config.preset][1]}/{detector}"
+    else:
+        pretrained = "none" if config.preset == "mini" else "imagenet"
     model = dataclasses.replace(supervised.model, pretrained=pretrained, roi_features=roi_features)
     assert config == dataclasses.replace(supervised, variant=config.variant, model=model)
     assert config.detector == (None if config.variant == "cnn" else pretrained)
 
 
-@pytest.mark.parametrize("preset", ["paper", "mini"])
+@pytest.mark.parametrize("preset", DATASETS)
 def test_they_fit_the_detectors(preset):
-    config = read(FOLDER / preset / "mit67" / "fan-sup.yaml")
-    for path in (FOLDER / preset / "minicoco").iterdir():
+    scenes, detected = DATASETS[preset]
+    config = read(FOLDER / preset / scenes / "fan-sup.yaml")
+    for path in (FOLDER / preset / detected).iterdir():
         detector = read_config(Config, path)
         assert detector.model.backbone == config.model.backbone
         assert detector.model.initial_weights == config.model.initial_weights
@@ -76,6 +80,9 @@ def test_the_paper_preset_is_the_papers():
         ("fan-sup.yaml", "model.over_rois=sum"),
         ("fan-sup.yaml", "model.scene_channels=0"),
         ("fan-sup.yaml", "images.train_per_class=0"),
+        ("fan-sup.yaml", "images.test_per_class=-1"),
+        ("fan-sup.yaml", "images.train_images=-1"),
+        ("fan-sup.yaml", "dataset=a/b"),
         ("fan-sup.yaml", "images.long_side=500"),
         ("fan-sup.yaml", "training.momentum=1.0"),
         ("fan-sup.yaml", "training.learning_rate=.nan"),

@@ -11,7 +11,7 @@ from PIL import Image
 
 from data.errors import UserError
 from data.files import read_arrays
-from data.mit67 import read_scenes
+from data.mit67 import read_mit67
 from data.pixels import read_pixels
 from data.runs import RunFolder
 from scripts.evaluate import evaluate_classification
@@ -28,7 +28,7 @@ pytestmark = pytest.mark.usefixtures("without_tensorboard")
 def trained(scenes, scene_data, detector_folder, without_tensorboard, tmp_path_factory):
     """A finished run, for tests that change nothing in it."""
     run = RunFolder.claim(tmp_path_factory.mktemp("runs"), scenes, seed=0)
-    train(scenes, read_scenes(scene_data, "train"), run, 0, detector_folder, [mx.cpu()], 0, 10**9)
+    train(scenes, read_mit67(scene_data, "train"), run, 0, detector_folder, [mx.cpu()], 0, 10**9)
     return run
 
 
@@ -59,7 +59,7 @@ def test_the_test_images_get_the_networks_probabilities(run, scene_data, scenes,
     command(monkeypatch, run.path, "--scene", "--data", scene_data)
     assert capsys.readouterr().out.endswith(f"{run.predictions}: 6 images\n")
     found = read_arrays(run.predictions, ["ids", "labels", "probabilities"], "", "")
-    dataset = read_scenes(scene_data, "test")
+    dataset = read_mit67(scene_data, "test")
     assert found["ids"].tolist() == [record.id for record in dataset.records]
     assert found["labels"].tolist() == [record.label for record in dataset.records]
     network = TrainedScenes(run.path, mx.cpu()).network

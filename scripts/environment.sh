@@ -17,3 +17,6 @@ for folder in "$repository"/.venv/lib/python3*/site-packages/nvidia/*/lib; do
   fi
 done
 unset repository folder
+
+# GPU ids are nvidia-smi's; CUDA alone would count the fastest GPU as 0.
+export CUDA_DEVICE_ORDER="${CUDA_DEVICE_ORDER:-PCI_BUS_ID}"

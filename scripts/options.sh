@@ -5,6 +5,7 @@
 # They set about (what the script does) and product (table or figure), may set anew what stands first below, and define
 #   own_usage, remarks      print the lines of their own options, and what stands below all of them
 #   own_option NAME VALUE   takes one of their own options; returns 1 where it is none of them
+#   own_flag NAME           the same, of options without a value; need not be defined
 # before they call parse_options "$@", which leaves
 #   preset, gpus, dry_run   as given
 #   data, runs, out         folders, as seen from the repository's root, where all commands are run
@@ -12,6 +13,8 @@
 presets=(paper mini)    # the first is the default
 lacks=""                # those of the options, of table.sh's too, that the script has no use for
 example="--preset mini" # what stands in the help
+
+own_flag() { return 1; }
 
 called_from="$PWD"
 cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit
@@ -64,6 +67,10 @@ parse_options() {
   while (($#)); do
     value="${2:-}"
     [[ " $lacks " != *" $1 "* ]] || no_such_option "$1"
+    if own_flag "$1"; then
+      shift
+      continue
+    fi
     case "$1" in
       --help | -h) usage && exit ;;
       --dry-run) dry_run=yes && shift && continue ;;

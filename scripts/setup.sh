@@ -9,6 +9,9 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 readonly stamp=.venv/fan-setup.txt
 readonly log=setup.log
 
+# shellcheck source=scripts/gpus.sh
+source scripts/gpus.sh
+
 usage() {
   cat <<'END'
 usage: scripts/setup.sh [--cpu | --gpu] [--print-requirements]
@@ -19,11 +22,14 @@ environment made with pip. Run it as often as you like: it returns at once when 
 interrupted installation is repaired.
 
   --cpu                 the CPU builds of MXNet and TensorFlow
-  --gpu                 the CUDA builds and the CUDA 11.8 libraries, then a check of libraries and GPUs
+  --gpu                 the CUDA builds of both and the CUDA 11.8 libraries, then a check of the libraries; fails if
+                        there are GPUs and one of the two can use none of them
   --print-requirements  only print what pip would be given
   --help                this text
 
-Without --cpu or --gpu: what .venv already holds; the first time, the CUDA builds if there is an NVIDIA GPU.
+Without --cpu or --gpu: the builds that .venv already holds. The first time each of the two is decided by the compute
+capabilities that nvidia-smi reports: the CUDA build where it can use a GPU (MXNet 5.0 to 8.9, TensorFlow 3.5 to 9.0),
+else the CPU build.
 
 example: scripts/setup.sh --gpu
 END
@@ -38,16 +44,23 @@ trap 'echo "interrupted; the same command starts the installation afresh" >&2; e
 
 # --- what is asked for --------------------------------------------------------------------------------------
 
-# What an earlier run built stays, so that a choice made once (--gpu on a login node without a GPU) is not
-# undone by the scripts that call this one.
-choose_build() {
-  if [[ -s $stamp ]]; then
-    sed -n 's/^build //p' "$stamp"
-  elif nvidia-smi -L >/dev/null 2>&1; then
-    echo gpu
-  else
-    echo cpu
+# Sets `builds` of both stacks. What an earlier run built stays, so that a choice made once (--gpu on a login node without
+# a GPU) is not undone by the scripts that call this one.
+choose_builds() {
+  local gpus stack
+  if [[ -s $stamp ]] && grep -q ^mxnet "$stamp"; then
+    for stack in "${!builds[@]}"; do
+      builds[$stack]="$(sed -n "s/^$stack //p" "$stamp")"
+    done
+    return
   fi
+  gpus="$(list_gpus)"
+  for stack in "${!builds[@]}"; do
+    if can_use_any "$stack" "$gpus"; then
+      builds[$stack]=gpu
+    fi
+  done
+  [[ -z $gpus ]] || explain_builds "$gpus" >&2
 }
 
 conda_packages() {
@@ -59,16 +72,21 @@ pip_packages() {
 }
 
 requirements() {
-  if [[ $build == gpu ]]; then
-    pip_packages
-  else
-    pip_packages | sed 's/^mxnet-cu112==/mxnet==/; s/^tensorflow==/tensorflow-cpu==/; /^nvidia-/d'
-  fi
+  local changes=()
+  [[ ${builds[mxnet]} == gpu ]] || changes+=(-e 's/^mxnet-cu112==/mxnet==/')
+  [[ ${builds[tensorflow]} == gpu ]] || changes+=(-e 's/^tensorflow==/tensorflow-cpu==/')
+  [[ ${builds[*]} == *gpu* ]] || changes+=(-e '/^nvidia-/d')
+  pip_packages | sed -e '' "${changes[@]}"
+}
+
+shown_builds() {
+  echo "MXNet for ${builds[mxnet]^^}, TensorFlow for ${builds[tensorflow]^^}"
 }
 
 # Everything whose change asks for a new environment. Python is left empty when .venv's does not run.
 description() {
-  echo "build $build"
+  echo "mxnet ${builds[mxnet]}"
+  echo "tensorflow ${builds[tensorflow]}"
   echo "python $(.venv/bin/python -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null)"
   echo "requirements $(requirements | sha256sum | cut -d " " -f 1)"
 }
@@ -202,7 +220,7 @@ install_packages() {
   local packages
   mapfile -t packages < <(requirements)
   : >"$stamp" # empty until the end: an interrupted installation is no environment, and is made anew
-  logged "installing ${#packages[@]} packages and what they need ($build builds)" \
+  logged "installing ${#packages[@]} packages and what they need ($(shown_builds))" \
     .venv/bin/python -m pip install --no-input --disable-pip-version-check --progress-bar off "${packages[@]}"
   logged "checking that they agree" .venv/bin/python -m pip check
   description >"$stamp"
@@ -221,69 +239,24 @@ make_environment() {
   rm -f "$log"
 }
 
-# --- the check of --gpu -------------------------------------------------------------------------------------
-
-# The libraries of CUDA and the driver that libmxnet.so asks for, as the loader finds them under
-# scripts/environment.sh.
-check_libraries() {
-  local listing missing
-  listing="$(
-    source scripts/environment.sh
-    ldd .venv/lib/python3*/site-packages/mxnet/libmxnet.so
-  )"
-  missing=" $(awk '/=> not found/ { print $1 }' <<<"$listing" | sort -u | paste -s -d " ") "
-  echo "CUDA libraries of mxnet-cu112:"
-  awk '/^[ \t]*lib(cu|nv|nccl)/ { print /not found/ ? "  missing" : "  found  ", $1 }' <<<"$listing" | sort -u
-  if [[ $missing == *" libcuda.so.1 "* ]]; then
-    echo "libcuda.so.1 is the NVIDIA driver's, which is absent here: MXNet can be imported only where it is"
-    missing="${missing/ libcuda.so.1 / }"
-  fi
-  if [[ $missing == *lib* ]]; then
-    echo "error: MXNet cannot be imported without$missing" >&2
-    exit 1
-  fi
-}
-
-# The wheel holds machine code for 5.0, 6.0, 7.0, 8.0 and 8.6, and no PTX that a driver could compile for
-# others. Code for X.y runs on X.z where z >= y (NVIDIA's CUDA programming guide, "Binary Compatibility").
-verdict() {
-  case "$1" in
-    5.* | 6.* | 7.* | 8.[0-7]) echo "mxnet-cu112 can run on it" ;;
-    8.*) echo "mxnet-cu112 should run on it with its code for 8.6, by NVIDIA's rule; not tested" ;;
-    [0-9]*) echo "mxnet-cu112 CANNOT run on it: it has code for 5.x to 8.x only" ;;
-    *) echo "unknown; mxnet-cu112 can run on 5.x to 8.x" ;;
-  esac
-}
-
-check_gpus() {
-  local gpus name capability
-  if ! gpus="$(nvidia-smi --query-gpu=name,compute_cap --format=csv,noheader 2>/dev/null)"; then
-    echo "GPUs: not checked, for nvidia-smi is absent or does not tell;" \
-      "mxnet-cu112 needs compute capability 5.x to 8.x"
-    return
-  fi
-  echo "GPUs:"
-  while IFS=, read -r name capability; do
-    capability="${capability# }"
-    echo "  $name, compute capability $capability: $(verdict "$capability")"
-  done <<<"$gpus"
-}
-
 # ------------------------------------------------------------------------------------------------------------
 
-build=""
-check=no
+declare -A builds=([mxnet]=cpu [tensorflow]=cpu)
+choice=automatic
 print_only=no
 for argument in "$@"; do
   case "$argument" in
-    --cpu) build=cpu ;;
-    --gpu) build=gpu check=yes ;;
+    --cpu) choice=cpu ;;
+    --gpu) choice=gpu ;;
     --print-requirements) print_only=yes ;;
     --help | -h) usage && exit ;;
     *) fail "$argument: no such option; scripts/setup.sh --help lists them" ;;
   esac
 done
-build="${build:-$(choose_build)}"
+case "$choice" in
+  gpu) builds=([mxnet]=gpu [tensorflow]=gpu) && insist_on_gpus ;;
+  automatic) choose_builds ;;
+esac
 
 if [[ $print_only == yes ]]; then
   requirements
@@ -291,12 +264,11 @@ if [[ $print_only == yes ]]; then
 fi
 
 if is_current; then
-  echo "environment: .venv is as environment.yml lists it ($build builds)"
+  echo "environment: .venv is as environment.yml lists it ($(shown_builds))"
 else
   make_environment
-  echo "environment: .venv is ready ($build builds)"
+  echo "environment: .venv is ready ($(shown_builds))"
 fi
-if [[ $check == yes ]]; then
+if [[ $choice == gpu ]]; then
   check_libraries
-  check_gpus
 fi

@@ -11,6 +11,7 @@ center-mass and prints them as a table."
 datasets=(20news)
 variants=(hatt fan-unsup fan-sup)
 trials=2
+lacks="--yes"
 # Name, variant, and what is changed in its config.
 settings=(
   "hatt hatt"

@@ -1,21 +1,27 @@
 # shellcheck shell=bash disable=SC2034,SC2154  # variables come from, and go to, the script that sources this
 # Sourced by the table scripts: their options, and how their runs are run.
 #
-# A table script sets about, datasets, variants and trials, and calls read_options "$@", which leaves what
-# options.sh says, and
-#   datasets, seeds     arrays to loop over
+# A table script sets about, datasets, variants and trials (trials_of, by data set, where one has another number of them),
+# and calls read_options "$@", which leaves what options.sh says, and
+#   datasets, seeds     arrays to loop over; seeds are those of data sets that are not in trials_of
 # A script that has other data sets at --preset small sets small_datasets as well.
-# It calls write_miniature, then run_jobs with a function that lists its runs: all at once with list_runs, or each with
-# list_job and a show for every command.
+# It calls announce_costs with the functions that list its runs (all at once with list_runs, or each with list_job and a
+# show for every command), write_miniature, and run_jobs with each of them.
 
 # shellcheck source=scripts/options.sh
 source "$(dirname "${BASH_SOURCE[0]}")/options.sh"
 product=table
 
+declare -A trials_of=()
+
 own_usage() {
-  local name defaults=""
+  local name dataset defaults="" others=""
+  for dataset in "${!trials_of[@]}"; do
+    others+="; of $dataset $(default_seeds paper "$dataset")"
+  done
   for name in "${presets[@]}"; do
     defaults+="${defaults:+, }$(default_seeds "$name") at $name"
+    [[ $name != paper ]] || defaults+="$others"
   done
   cat <<END
   --seeds LIST      seeds to run, as 0,1,2 (default: $defaults)
@@ -24,6 +30,7 @@ own_usage() {
   --jobs N          runs at a time, each with its part of the cores or of the GPUs (default: one a GPU; without
                     GPUs one a core, as far as 3 GB of memory are free for each). The output of one at a time is
                     seen as it comes; that of several goes to output.log in their folders
+  --yes             start runs of the paper's sizes even if they would take more than a day on this machine's CPU
 END
   table_usage
 }
@@ -35,7 +42,11 @@ made from all finished runs, those of earlier calls included, and says which are
 END
 }
 
-seed_list="" dataset_list="" jobs=""
+seed_list="" dataset_list="" jobs="" yes=no
+
+own_flag() {
+  [[ $1 == --yes ]] && yes=yes
+}
 
 own_option() {
   case "$1" in
@@ -59,13 +70,18 @@ read_options() {
   enter_environment
 }
 
-# The script's trials; one at the miniature preset, so that it is quick.
+# default_seeds PRESET [DATASET]: the script's trials; one at the miniature preset, so that it is quick.
 default_seeds() {
   if [[ $1 == mini ]]; then
     echo 0
   else
-    seq -s , 0 $((trials - 1))
+    seq -s , 0 $((${trials_of[${2:-others}]:-$trials} - 1))
   fi
+}
+
+# choose_seeds_of DATASET: sets seeds to those that were given, else to the trials of the data set.
+choose_seeds_of() {
+  choose_seeds "${seed_list:-$(default_seeds "$preset" "$1")}"
 }
 
 choose_seeds() {
@@ -93,6 +109,7 @@ list_job() {
 list_runs() {
   local dataset seed variant config folder
   for dataset in "${datasets[@]}"; do
+    choose_seeds_of "$dataset"
     for seed in "${seeds[@]}"; do
       for variant in "${variants[@]}"; do
         config="$1/configs/$preset/$dataset/$variant.yaml"
@@ -113,4 +130,20 @@ run_jobs() {
   else
     "$1" | python -m scripts.jobs ${jobs:+--jobs "$jobs"} ${gpus:+--gpus "$gpus"}
   fi
+}
+
+# announce_costs LIST…: says what the runs that the functions LIST list will take at the paper's sizes. If that is more than
+# a day on a CPU, for want of a GPU, the script ends unless --yes is given. A dry run never does.
+announce_costs() {
+  [[ $preset == paper ]] || return 0
+  local list python=python options=() others=()
+  read -r -a others <<<"${presets[*]/paper/}"
+  if [[ $dry_run == yes ]]; then
+    python=.venv/bin/python yes=yes
+    [[ -x $python ]] || return 0
+  fi
+  [[ $yes == no ]] || options+=(--yes)
+  for list in "$@"; do
+    "$list"
+  done | "$python" -m scripts.costs "scripts/${0##*/}" "${others[@]}" "${options[@]}" ${gpus:+--gpus "$gpus"}
 }

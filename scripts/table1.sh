@@ -16,6 +16,7 @@ variants=(base fan-unsup fan-sup-row fan-sup-mat fan-sup)
 trials=3
 read_options "$@"
 
+announce_costs image_runs
 write_miniature
 run_jobs image_runs
 run python -m scripts.report table1 --preset "$preset" --runs "$runs" --out "$out"

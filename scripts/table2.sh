@@ -10,7 +10,7 @@ the annotated relations (fan-sup-gt), next to reference orders of the pairs, tho
 (base) as well. Trains, predicts, evaluates, prints the table and draws it as curves."
 datasets=(visual_genome)
 variants=(base fan-unsup fan-sup fan-sup-gt)
-trials=3
+trials=1 # the paper has one
 
 table_usage() {
   cat <<END
@@ -40,6 +40,7 @@ list_relation_runs() {
 read_options "$@"
 [[ -z $overlay || -f $overlay ]] || fail "--overlay $overlay: no such file; give a CSV file as --help describes it"
 
+announce_costs list_relation_runs
 write_miniature
 run_jobs list_relation_runs
 run python -m scripts.report table2 --preset "$preset" --runs "$runs" --out "$out" ${overlay:+--overlay "$overlay"}

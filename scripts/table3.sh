@@ -16,6 +16,7 @@ variants=(base fan-sup-smooth-l1 fan-sup-l2 fan-sup-mat fan-sup-r1 fan-sup fan-s
 trials=3
 read_options "$@"
 
+announce_costs image_runs
 write_miniature
 run_jobs image_runs
 run python -m scripts.report table3 --preset "$preset" --runs "$runs" --out "$out"

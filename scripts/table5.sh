@@ -49,6 +49,7 @@ evaluate_scenes() {
   show python -m scripts.evaluate classification "$folder"
 }
 
+announce_costs detector_runs scene_runs
 write_miniature
 run_jobs detector_runs
 run_jobs scene_runs

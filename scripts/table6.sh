@@ -13,6 +13,7 @@ variants=(hatt fan-unsup fan-sup)
 trials=5
 read_options "$@"
 
+announce_costs document_runs
 write_miniature
 prepare_documents
 run_jobs document_runs

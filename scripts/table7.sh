@@ -15,6 +15,7 @@ variants=(base fan-sup-different-instance fan-sup)
 trials=3
 read_options "$@"
 
+announce_costs image_runs
 write_miniature
 run_jobs image_runs
 run python -m scripts.report table7 --preset "$preset" --runs "$runs" --out "$out"

@@ -14,6 +14,7 @@ variants=(hatt fan-sup-different-word fan-sup-same-category fan-sup-different-ca
 trials=5
 read_options "$@"
 
+announce_costs document_runs
 write_miniature
 prepare_documents
 run_jobs document_runs

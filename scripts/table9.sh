@@ -16,6 +16,7 @@ variants=(fan-unsup fan-sup)
 trials=1
 read_options "$@"
 
+announce_costs image_runs
 write_miniature
 run_jobs image_runs
 run python -m scripts.report table9 --preset "$preset" --runs "$runs" --out "$out"

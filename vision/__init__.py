@@ -8,3 +8,5 @@ import os
 os.environ.setdefault("MXNET_CPU_WORKER_NTHREADS", "1")
 # Images come in many sizes, and cuDNN would search for its best algorithm at each of them.
 os.environ.setdefault("MXNET_CUDNN_AUTOTUNE_DEFAULT", "0")
+# Fused pointwise operators would be compiled for the GPU at run time, which could not be tried.
+os.environ.setdefault("MXNET_USE_FUSION", "0")

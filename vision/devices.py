@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import mxnet as mx
+from mxnet import nd
 
 from data.errors import UserError
 
@@ -18,12 +19,26 @@ def find_devices(gpus: str | None) -> list[mx.Context]:
         gpus: the ids that were asked for, to which `data.options.choose_gpus` has confined this process; None for any.
 
     Raises:
-        UserError: GPUs were asked for, and MXNet does not see them all.
+        UserError: GPUs were asked for, and MXNet does not see them all; or it cannot compute on one that it sees.
     """
     count = mx.context.num_gpus()
     if gpus and count < len(gpus.split(",")):
         raise UserError(f"--gpus {gpus}: MXNet sees {count} of them here; leave --gpus out to run on what there is")
-    return [mx.gpu(number) for number in range(count)] or [mx.cpu()]
+    devices = [mx.gpu(number) for number in range(count)]
+    for device in devices:
+        _require_usable(device)
+    return devices or [mx.cpu()]
+
+
+def _require_usable(device: mx.Context) -> None:
+    """Raises a `UserError` where MXNet cannot compute on a GPU, as when its build has no code for such a GPU."""
+    try:
+        (nd.ones(1, ctx=device) + 1).wait_to_read()
+    except mx.MXNetError as error:
+        raise UserError(
+            f"{device}: MXNet cannot compute on this GPU ({reason(error)}); choose others with --gpus, or run on the "
+            "CPU with CUDA_VISIBLE_DEVICES="
+        ) from None
 
 
 def names(devices: list[mx.Context]) -> str:

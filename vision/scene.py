@@ -208,8 +208,10 @@ def train_step(learner: Learner, seen: list["Seen"], labels: list[int]) -> StepR
     if idle := devices[len(seen) :]:
         clear_gradients(network, idle)
     trainer.step(1, ignore_stale_grad=bool(idle))
-    chosen = [int(each.argmax(axis=1).asscalar()) for each in logits]  # The step ends here.
-    return StepResult([each.asscalar() for each in losses], sum(map(int.__eq__, chosen, labels)))
+    results = (nd.concat(loss, each.argmax(axis=1), dim=0) for loss, each in zip(losses, logits, strict=True))
+    on_one_device = nd.stack(*(each.as_in_context(devices[0]) for each in results))  # [B, 2]
+    values, chosen = on_one_device.asnumpy().T  # The step ends here.
+    return StepResult(values.tolist(), int((chosen == labels).sum()))
 
 
 def main() -> None:

@@ -11,6 +11,7 @@ import yaml
 
 ROOT = Path(__file__).parents[2]
 TOOLS = "awk bash cat cp cut dirname grep ln mkdir paste rm sed sha256sum sort tail tee touch"
+LISTED = ["environment.yml", "scripts/setup.sh", "scripts/gpus.sh", "scripts/environment.sh", "scripts/test.sh"]
 
 # Answers what setup.sh asks a Python, makes environments that hold only itself, and notes what pip is told.
 PYTHON = """#!/bin/bash
@@ -50,7 +51,7 @@ class Clone:
         self.path = folder / "bin"
         (self.root / "scripts").mkdir(parents=True)
         self.path.mkdir()
-        for name in ["environment.yml", "scripts/setup.sh", "scripts/environment.sh", "scripts/test.sh"]:
+        for name in LISTED:
             shutil.copy(ROOT / name, self.root / name)
         for tool in TOOLS.split():
             (self.path / tool).symlink_to(shutil.which(tool))
@@ -67,6 +68,17 @@ class Clone:
     def add_conda(self, name: str, version: str) -> Path:
         python = self.add_python(f"python-of-{name}", version)
         return self.add_command(name, CONDA.format(python=python))
+
+    def add_gpus(self, *gpus: str, reports_capability: bool = True) -> None:
+        """An nvidia-smi with these GPUs, each "NAME, COMPUTE CAPABILITY"."""
+        names = [gpu.partition(",")[0] for gpu in gpus]
+        listed = "\n".join(f"GPU {number}: {name} (UUID: GPU-{number})" for number, name in enumerate(names))
+        query = "\n".join(gpus) if reports_capability else 'Field "compute_cap" is not a valid field to query.'
+        self.add_command(
+            "nvidia-smi",
+            f"#!/bin/bash\nif [[ $1 == -L ]]; then cat <<'END'\n{listed}\nEND\n"
+            f"else cat <<'END'\n{query}\nEND\nexit {0 if reports_capability else 2}\nfi\n",
+        )
 
     def setup(self, *arguments: str, **variables: str) -> subprocess.CompletedProcess:
         return self.run("setup.sh", *arguments, **variables)
@@ -115,17 +127,102 @@ def test_cpu_builds_swap_two_packages_and_leave_the_cuda_libraries_out(clone):
     assert not any(package.startswith("nvidia-") for package in cpu)
 
 
-def test_a_gpu_decides_the_builds_when_no_option_does(clone):
-    clone.add_command("nvidia-smi", "#!/bin/bash\n")
-    assert "mxnet-cu112==1.9.1" in clone.setup("--print-requirements").stdout
-    clone.add_command("nvidia-smi", "#!/bin/bash\nexit 9\n")
-    assert "mxnet==1.9.1" in clone.setup("--print-requirements").stdout
+# By GPU and compute capability: the builds of MXNet and TensorFlow.
+BUILDS = {
+    "Tesla K80, 3.7": ("cpu", "gpu"),
+    "NVIDIA TITAN Xp, 6.1": ("gpu", "gpu"),
+    "NVIDIA A100-SXM4-40GB, 8.0": ("gpu", "gpu"),
+    "NVIDIA GeForce RTX 4090, 8.9": ("gpu", "gpu"),
+    "NVIDIA H100, 9.0": ("cpu", "gpu"),
+    "NVIDIA B200, 10.0": ("cpu", "cpu"),
+    "NVIDIA GeForce RTX 5090, 12.0": ("cpu", "cpu"),
+}
+PACKAGES = {
+    ("mxnet", "cpu"): "mxnet==1.9.1",
+    ("mxnet", "gpu"): "mxnet-cu112==1.9.1",
+    ("tensorflow", "cpu"): "tensorflow-cpu==2.14.1",
+    ("tensorflow", "gpu"): "tensorflow==2.14.1",
+}
 
 
-def test_unknown_option_gets_one_line(clone):
-    done = clone.setup("--tpu")
-    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
-    assert "--tpu: no such option" in done.stderr
+def stamp(clone: Clone) -> list[str]:
+    return (clone.root / ".venv/fan-setup.txt").read_text().splitlines()
+
+
+@pytest.mark.parametrize("gpu", BUILDS)
+def test_the_compute_capability_decides_the_build_of_each_stack(clone_with_python, gpu):
+    clone_with_python.add_gpus(gpu)
+    done = clone_with_python.setup()
+    assert done.returncode == 0
+    mxnet, tensorflow = BUILDS[gpu]
+    installed = clone_with_python.calls("pip")[0].split()
+    stacks = {package for package in installed if re.match(r"(mxnet|tensorflow)\b", package)}
+    assert stacks == {PACKAGES["mxnet", mxnet], PACKAGES["tensorflow", tensorflow]}
+    assert any(package.startswith("nvidia-") for package in installed) == ("gpu" in BUILDS[gpu])
+    assert stamp(clone_with_python)[:2] == [f"mxnet {mxnet}", f"tensorflow {tensorflow}"]
+    lines = done.stderr.splitlines()
+    name, _, capability = gpu.partition(", ")
+    assert lines[0].startswith(f"GPU 0: {name}, compute capability {capability}")
+    assert [line.partition(":")[0] for line in lines[1:]] == [
+        stack for stack, build in zip(("MXNet", "TensorFlow"), BUILDS[gpu], strict=True) if build == "cpu"
+    ]
+
+
+def test_8_9_is_said_to_be_untested(clone_with_python):
+    clone_with_python.add_gpus("NVIDIA L4, 8.9")
+    assert "untested" in clone_with_python.setup().stderr
+
+
+@pytest.mark.parametrize("answer", ["exit 9", "echo 'No devices were found'"])
+def test_an_nvidia_smi_without_gpus_gives_cpu_builds(clone, answer):
+    clone.add_command("nvidia-smi", f"#!/bin/bash\n{answer}\n")
+    done = clone.setup("--print-requirements")
+    assert {"mxnet==1.9.1", "tensorflow-cpu==2.14.1"} < set(done.stdout.split())
+    assert done.stderr == ""
+
+
+def test_an_old_nvidia_smi_that_reports_no_capability_is_assumed_usable(clone):
+    clone.add_gpus("Tesla V100-SXM2-16GB", reports_capability=False)
+    done = clone.setup("--print-requirements")
+    assert {"mxnet-cu112==1.9.1", "tensorflow==2.14.1"} < set(done.stdout.split())
+    assert done.stderr.startswith("GPU 0: Tesla V100-SXM2-16GB, compute capability unknown")
+    assert done.stderr.count("\n") == 1 and "is assumed" in done.stderr
+
+
+def test_one_usable_gpu_is_enough_and_the_others_are_to_be_left_out(clone):
+    clone.add_gpus("NVIDIA GeForce RTX 5090, 12.0", "NVIDIA GeForce RTX 3090, 8.6", "NVIDIA H100, 9.0")
+    done = clone.setup("--print-requirements")
+    assert {"mxnet-cu112==1.9.1", "tensorflow==2.14.1"} < set(done.stdout.split())
+    assert done.stderr.splitlines()[3:] == [
+        "MXNet: cannot use GPU 0 2; give --gpus 1 to every command",
+        "TensorFlow: cannot use GPU 0; give --gpus 1,2 to every command",
+    ]
+
+
+@pytest.mark.parametrize("gpu", [gpu for gpu, builds in BUILDS.items() if "cpu" in builds])
+def test_gpu_option_fails_before_it_installs_where_a_stack_can_use_none(clone_with_python, gpu):
+    clone_with_python.add_gpus(gpu)
+    done = clone_with_python.setup("--gpu")
+    assert (done.returncode, clone_with_python.calls("pip")) == (2, [])
+    errors = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
+    assert len(errors) == 1 and errors[0].startswith("error: --gpu: MXNet can use no GPU")
+
+
+def test_a_mixed_choice_of_builds_is_kept(clone_with_python):
+    clone_with_python.add_gpus("NVIDIA H100, 9.0")
+    clone_with_python.setup()
+    (clone_with_python.path / "nvidia-smi").unlink()
+    again = clone_with_python.setup()
+    assert again.returncode == 0 and len(clone_with_python.calls("pip")) == 1
+    assert "MXNet for CPU, TensorFlow for GPU" in again.stdout
+
+
+def test_a_stamp_of_one_build_for_both_is_decided_again(clone_with_python):
+    clone_with_python.setup()
+    (clone_with_python.root / ".venv/fan-setup.txt").write_text("build gpu\npython 3.11\n")
+    clone_with_python.add_gpus("NVIDIA H100, 9.0")
+    assert clone_with_python.setup().returncode == 0
+    assert stamp(clone_with_python)[:2] == ["mxnet cpu", "tensorflow gpu"]
 
 
 def test_no_supported_python_gets_one_line(clone):
@@ -187,7 +284,7 @@ def test_a_failed_installation_shows_its_end_and_is_repaired_by_the_next_run(clo
 
 
 def test_the_choice_of_builds_is_kept(clone_with_python):
-    clone_with_python.add_command("nvidia-smi", "#!/bin/bash\n")
+    clone_with_python.add_gpus("NVIDIA TITAN Xp, 6.1")
     clone_with_python.setup("--cpu")
     assert clone_with_python.setup().returncode == 0
     assert len(clone_with_python.calls("pip")) == 1
@@ -240,35 +337,11 @@ def test_a_conda_environment_of_another_python_is_left_alone(clone):
     assert "rename or remove it" in done.stderr
 
 
-GPUS = {
-    "Tesla K80, 3.7": "CANNOT",
-    "NVIDIA TITAN Xp, 6.1": "can run on it",
-    "Tesla T4, 7.5": "can run on it",
-    "NVIDIA A100-SXM4-40GB, 8.0": "can run on it",
-    "NVIDIA GeForce RTX 3090, 8.6": "can run on it",
-    "NVIDIA GeForce RTX 4090, 8.9": "should run",
-    "NVIDIA H100, 9.0": "CANNOT",
-    "NVIDIA GeForce RTX 5090, 12.0": "CANNOT",
-    "Some GPU, [N/A]": "unknown",
-}
-
-
-def test_gpu_check_says_which_gpus_the_wheel_can_run_on(clone_with_python):
-    clone_with_python.add_command("ldd", LIBRARIES.format(found="/somewhere/libcudart.so.11.0"))
-    clone_with_python.add_command("nvidia-smi", "#!/bin/bash\ncat <<'END'\n" + "\n".join(GPUS) + "\nEND\n")
-    lines = clone_with_python.setup("--gpu").stdout.splitlines()
-    lines = lines[lines.index("GPUs:") + 1 :]
-    assert len(lines) == len(GPUS)
-    for line, (gpu, verdict) in zip(lines, GPUS.items(), strict=True):
-        assert line.strip().startswith(gpu.replace(", ", ", compute capability "))
-        assert verdict in line
-
-
-def test_gpu_check_says_that_nvidia_smi_is_absent_and_that_the_driver_is(clone_with_python):
+def test_gpu_option_without_nvidia_smi_installs_and_checks_the_libraries_alone(clone_with_python):
     clone_with_python.add_command("ldd", LIBRARIES.format(found="/somewhere/libcudart.so.11.0"))
     done = clone_with_python.setup("--gpu")
     assert done.returncode == 0
-    assert "not checked, for nvidia-smi is absent" in done.stdout
+    assert done.stderr.startswith("GPUs: nvidia-smi is absent") and done.stderr.count("\n") == 1
     assert re.search(r"found +libcudart\.so\.11\.0\n", done.stdout)
     assert re.search(r"missing +libcuda\.so\.1\n", done.stdout)
     assert "libm.so.6" not in done.stdout
@@ -278,7 +351,7 @@ def test_gpu_check_fails_on_a_library_that_the_wheels_should_have_brought(clone_
     clone_with_python.add_command("ldd", LIBRARIES.format(found="not found"))
     done = clone_with_python.setup("--gpu")
     assert done.returncode == 1
-    assert done.stderr.strip() == "error: MXNet cannot be imported without libcudart.so.11.0"
+    assert done.stderr.strip().splitlines()[-1] == "error: MXNet cannot be imported without libcudart.so.11.0"
 
 
 def test_environment_needs_setup_first(clone):

@@ -15,7 +15,7 @@ from scripts.paper import Table, read_tables
 
 SCRIPTS = Path(__file__).parents[2] / "scripts"
 STUB = f"""#!/usr/bin/env bash
-[[ $2 != scripts.jobs ]] || exec {sys.executable} "$@"
+[[ $2 != scripts.jobs && $2 != scripts.costs ]] || exec {sys.executable} "$@"
 printf '%s\\n' "$(printf '%q ' "$@")" >> "$(dirname "$0")/calls"
 [[ "$*" != *"${{WAIT_AT:-nowhere}}"* ]] || sleep 30
 [[ "$*" != *"${{FAIL_AT:-nowhere}}"* ]] || {{ echo "error: it fails" >&2; exit 3; }}
@@ -37,7 +37,10 @@ def dry_run(table: str, *options: str, cwd: Path = SCRIPTS.parent, **environment
 
 @pytest.fixture
 def copy(tmp_path) -> Path:
-    """A root with a space in its path, what the table scripts need, and a Python that notes all but scripts.jobs."""
+    """A root with a space in its path, what the table scripts need, and a Python that notes what it is asked to do.
+
+    All but scripts.jobs and scripts.costs, which it runs.
+    """
     root = tmp_path / "a copy"
     (root / ".venv/bin").mkdir(parents=True)
     for folder in ("scripts", "data", "language/configs", "vision/configs"):
@@ -150,6 +153,32 @@ def test_faster_r_cnn_alone_has_references_and_no_center_mass():
     ]
 
 
+@pytest.mark.parametrize("table", ["table1", "table2", "table5", "table9", "compare_relation_networks"])
+def test_days_on_a_cpu_are_not_started_without_yes(copy, table):
+    refused = call(copy / f"scripts/{table}.sh", "--seeds", "0")
+    assert (refused.returncode, refused.stdout) == (2, "")
+    errors = [line for line in refused.stderr.splitlines() if line.startswith("error: ")]
+    assert len(errors) == 1 and errors[0].startswith(f"error: scripts/{table}.sh: ")
+    assert "--yes" in errors[0] and "--preset mini" in errors[0]
+    assert not (copy / ".venv/bin/calls").exists()
+    assert call(copy / f"scripts/{table}.sh", "--seeds", "0", "--yes").returncode == 0
+    assert any("vision.train" in command for command in calls(copy))
+
+
+def test_a_dry_run_says_what_it_takes_and_never_asks(copy):
+    done = call(copy / "scripts/table2.sh", "--dry-run")
+    assert done.returncode == 0 and "error: " not in done.stderr
+    assert "4 runs" in done.stderr and "Titan Xp" in done.stderr
+    assert all(line.startswith("python ") for line in done.stdout.splitlines())
+    assert call(copy / "scripts/table2.sh", "--dry-run", "--preset", "mini").stderr == ""
+
+
+def test_hours_of_documents_are_started_without_yes(copy):
+    done = call(copy / "scripts/table6.sh", "--datasets", "20news", "--seeds", "0")
+    assert done.returncode == 0
+    assert "20 Newsgroups: 3 runs" in done.stderr
+
+
 def test_tables_of_images_share_their_runs():
     commands = {table: {" ".join(each) for each in dry_run(table)[:-1]} for table in ("table1", "table3", "table4")}
     shared = {each for each in commands["table1"] & commands["table3"] if "vision.train" in each}
@@ -163,6 +192,18 @@ def test_tables_of_images_share_their_runs():
     of_table_9 = {" ".join(each) for each in dry_run("table9")[:-1]}
     more = {each for each in of_table_9 - commands["table4"]}
     assert all("--training-images" in each for each in more) and len(more) == 2
+
+
+def test_seeds_that_are_given_are_those_of_every_data_set():
+    runs = trainings(dry_run("table4", "--seeds", "1,2"))
+    assert sorted(seed for _, seed in runs) == ["1"] * 6 + ["2"] * 6
+    measured = [command for command in dry_run("compare_relation_networks") if command[2] == "scripts.head_costs"]
+    assert [[command[3].split("/")[2], command[3][-1]] for command in measured] == [
+        ["voc07", "0"],
+        ["voc07", "1"],
+        ["voc07", "2"],
+        ["minicoco", "0"],
+    ]
 
 
 def test_table_5_trains_its_detectors_as_table_4_does_and_then_all_columns():
@@ -192,13 +233,14 @@ COMPARED = ("base", "rn", "rn-sup", "fan-unsup", "fan-sup", "fan-unsup-linear", 
 
 
 def test_a_comparison_measures_the_runs_of_each_seed_together_after_all_of_them():
-    commands = [" ".join(command) for command in dry_run("compare_relation_networks", "--datasets", "minicoco")]
+    options = ("--datasets", "minicoco", "--seeds", "0,1,2")
+    commands = [" ".join(command) for command in dry_run("compare_relation_networks", *options)]
     assert commands[-4:] == [
         f"python -m scripts.head_costs {' '.join(f'runs/paper/minicoco/{each}/seed{seed}' for each in COMPARED)}"
         for seed in range(3)
     ] + ["python -m scripts.report compare_relation_networks --preset paper --runs runs --out results"]
     assert len(commands) == 3 * (4 + 6 * 5) + 4
-    shared = {" ".join(command) for command in dry_run("table4", "--datasets", "minicoco")[:-1]}
+    shared = {" ".join(command) for command in dry_run("table4", *options)[:-1]}
     assert shared < set(commands)
 
 
@@ -416,11 +458,15 @@ def test_a_script_has_none_of_the_options_that_it_lacks(option):
 def test_help_teaches_every_option(table):
     done = call(SCRIPTS / f"{table}.sh", "--help")
     assert done.returncode == 0 and done.stderr == ""
-    choices, example = (("--preset", "--datasets"), "--preset mini") if table != "bccd" else ((), "--seeds 0")
+    choices, example = (("--preset", "--datasets", "--yes"), "--preset mini") if table != "bccd" else ((), "--seeds 0")
     others = ("--seeds", "--jobs", "--data", "--runs", "--out", "--gpus", "--dry-run", "--help")
     own = ("--overlay",) if table == "table2" else ()
     options = [line.split()[0] for line in done.stdout.splitlines() if line.startswith("  --")]
     assert sorted(options) == sorted(choices + others + own)
     assert done.stdout.endswith(f"\n\nexample: scripts/{table}.sh {example}\n")
-    seeds = {"table6": "0,1,2,3,4 at paper, 0 at mini", "bccd": "0,1,2 at small"}
+    seeds = {
+        "table4": "0,1,2 at paper; of minicoco 0, 0 at mini",
+        "table6": "0,1,2,3,4 at paper, 0 at mini",
+        "bccd": "0,1,2 at small",
+    }
     assert seeds.get(table, "") in done.stdout

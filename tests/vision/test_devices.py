@@ -11,6 +11,7 @@ import pytest
 from mxnet import nd
 
 from data.errors import UserError
+from vision import devices
 from vision.devices import find_devices, reason, signals_deferred
 
 
@@ -26,7 +27,14 @@ from vision.devices import find_devices, reason, signals_deferred
 )
 def test_all_gpus_are_found_or_the_cpu(monkeypatch, gpus, count, found):
     monkeypatch.setattr(mx.context, "num_gpus", lambda: count)
+    monkeypatch.setattr(devices, "_require_usable", lambda device: None)
     assert find_devices(gpus) == found
+
+
+def test_a_gpu_that_mxnet_cannot_compute_on_is_refused(monkeypatch):
+    monkeypatch.setattr(mx.context, "num_gpus", lambda: 1)  # This build cannot: it is for CPUs.
+    with pytest.raises(UserError, match=r"^gpu\(0\): MXNet cannot compute on this GPU \(.*; choose others with --gpus"):
+        find_devices(None)
 
 
 @pytest.mark.parametrize(("gpus", "count"), [("0", 0), ("0,1", 1)])

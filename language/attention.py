@@ -3,30 +3,7 @@
 import keras
 import tensorflow as tf
 
-from language.center_mass import EXCLUDED
-
-
-def zero_padding(features: tf.Tensor, mask: tf.Tensor | None) -> tf.Tensor:
-    """Features [B, N, C] with 0 at masked entities: a weight of 0 alone would let inf and NaN through."""
-    return features if mask is None else tf.where(mask[:, :, None], features, 0.0)
-
-
-def masked_softmax(logits: tf.Tensor, mask: tf.Tensor | None) -> tf.Tensor:
-    """Softmax over the last axis in which masked entries have weight 0; a row without any other is all 0.
-
-    Args:
-        logits: [..., N].
-        mask: bool, broadcastable to `logits`; None where all are real.
-    """
-    if mask is None:
-        return tf.nn.softmax(logits)
-    weights = tf.nn.softmax(tf.where(mask, logits, EXCLUDED))
-    return tf.where(mask, weights, 0.0)
-
-
-def real_pairs(mask: tf.Tensor | None) -> tf.Tensor | None:
-    """Pairs [B, N, N] of real entities, from a mask [B, N]; None where all are real."""
-    return None if mask is None else mask[:, :, None] & mask[:, None, :]
+from language.masking import masked_softmax, real_pairs, zero_padding
 
 
 def pair_weights(keys: tf.Tensor, queries: tf.Tensor, mask: tf.Tensor | None) -> tf.Tensor:
@@ -43,7 +20,7 @@ def focused_importance(weights: tf.Tensor, mask: tf.Tensor) -> tf.Tensor:
 
     Args:
         weights: [B, N, N] pair weights W before any softmax.
-        mask: [B, N] bool.
+        mask: [B, N].
 
     Returns:
         β [B, N], 0 at padding.
@@ -62,7 +39,7 @@ class AttentionPooling(keras.layers.Layer):
 
     Call arguments:
         features: [B, N, C].
-        mask: [B, N] bool, or None. Masked elements have weight 0; a sequence without any other pools to 0.
+        mask: [B, N] of bool or numbers, or None. Masked elements have weight 0; a sequence of these alone pools to 0.
 
     Returns:
         pooled [B, C] and weights a [B, N].
@@ -110,7 +87,7 @@ class FocusedAttention(keras.layers.Layer):
 
     Call arguments:
         features: [B, N, C].
-        mask: [B, N] bool, or None. Masked entities neither attend nor are attended to.
+        mask: [B, N] of bool or numbers, or None. Masked entities neither attend nor are attended to.
 
     Returns:
         context [B, N, C], 0 at masked entities, and weights W [B, N, N] before any softmax, 0 at masked pairs:

@@ -7,9 +7,7 @@ import keras
 import tensorflow as tf
 
 from language.config import Mode, Penalty
-
-# Stands for the logit of an entry that does not take part. Finite, so that no gradient is ever inf - inf or 0 * inf.
-EXCLUDED = -1e30
+from language.masking import EXCLUDED, real_pairs
 
 
 @keras.saving.register_keras_serializable("fan")
@@ -33,7 +31,7 @@ def center_mass_loss(
     Args:
         weights: [B, N, N] scaled dot products W, before any softmax.
         targets: [B, N, N] relation labels T, 0 or 1.
-        mask: [B, N] bool, which entities are real; None where all are. Padding enters no softmax.
+        mask: [B, N] of bool or numbers, not 0 where an entity is real; None where all are. Padding enters no softmax.
         mode: "matrix" or "row".
         penalty: "focal", "l2" or "smooth_l1".
         gamma: focal exponent r of the paper, 0 or more.
@@ -48,7 +46,7 @@ def center_mass_loss(
         raise ValueError(f"mode {mode!r}, penalty {penalty!r}: must be of {get_args(Mode)} and {get_args(Penalty)}")
     positive, negative = targets > 0, targets <= 0
     if mask is not None:
-        real = mask[:, :, None] & mask[:, None, :]  # [B, N, N]
+        real = real_pairs(mask)  # [B, N, N]
         positive, negative = positive & real, negative & real
     axis = [-2, -1] if mode == "matrix" else [-1]
     # Softmax ignores a common offset; without it, large logits do not cost δ its digits.

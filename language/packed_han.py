@@ -10,9 +10,10 @@ from functools import partial
 
 import tensorflow as tf
 
-from language.attention import AttentionPooling, FocusedAttention, focused_importance, masked_softmax, pair_weights
+from language.attention import AttentionPooling, FocusedAttention, focused_importance, pair_weights
 from language.bilstm import BiLSTM
 from language.han import HAN, Attention
+from language.masking import masked_softmax
 from language.packed_lstm import packed_lstm
 from language.packing import Groups, Packing, longest_first
 

@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from language.attention import AttentionPooling, FocusedAttention, masked_softmax
+from language.attention import AttentionPooling, FocusedAttention
+from language.masking import masked_softmax
 
 TOLERANCE = 1e-5
 MASK = np.arange(5) < np.array([[5], [3], [1], [0]])
@@ -60,6 +61,13 @@ def test_values_equal_the_float64_evaluation(layer, reference, mask):
     x = features()
     for actual, expected in zip(layer(x, mask=tf.constant(mask)), reference(layer, x.astype(float), mask), strict=True):
         np.testing.assert_allclose(actual, expected, rtol=TOLERANCE, atol=TOLERANCE * np.abs(expected).max())
+
+
+@pytest.mark.parametrize(("layer", "reference"), LAYERS)
+@pytest.mark.parametrize("dtype", [np.float32, np.int32, np.uint8])
+def test_masks_may_be_of_any_number_type(layer, reference, dtype):
+    for output, same in zip(layer(features(), mask=MASK.astype(dtype)), layer(features(), mask=MASK), strict=True):
+        np.testing.assert_array_equal(output, same)
 
 
 @pytest.mark.parametrize(("layer", "reference"), LAYERS)

@@ -75,6 +75,16 @@ def test_what_stands_in_padded_slots_changes_no_bit(mode, penalty, gamma):
             np.testing.assert_array_equal(one, other)
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.int32, np.uint8])
+def test_masks_may_be_of_any_number_type(dtype):
+    generator, mask = np.random.default_rng(0), np.arange(5) < np.array([[5], [3], [0]])
+    weights = generator.normal(size=(3, 5, 5)).astype(np.float32)
+    targets = (generator.random((3, 5, 5)) < 0.3).astype(np.float32)
+    expected = center_mass_loss(weights, targets, mask)
+    for output, same in zip(center_mass_loss(weights, targets, mask.astype(dtype)), expected, strict=True):
+        np.testing.assert_array_equal(output, same)
+
+
 def test_unknown_modes_and_penalties_are_refused():
     weights, targets, mask = sample("random")
     for mode, penalty in (("rows", "focal"), ("matrix", "L2")):

@@ -9,10 +9,11 @@ import shutil
 from pathlib import Path
 from typing import NamedTuple
 
+from data.data_set import DataSet, File
 from data.errors import UserError, run_command
 from data.fetch import alone, fetch, partial_file
 from data.files import read_json, write_json
-from data.sources import DATA_SETS, DataSet, File
+from data.sources import DATA_SETS
 from data.unpack import copy, make_folder, readable, require_space, unpack
 from data.weights import WEIGHTS, Weights, get_weights
 
@@ -163,8 +164,17 @@ def _unpack_piece(data_set: DataSet, piece: Piece, target: Path) -> None:
             copy(_find(piece.path, part), target)
     elif piece.path.name in map(_last, data_set.parts):
         copy(piece.path, target)
+    elif part := _part(data_set, piece.path.name):
+        copy(piece.path, target)
+        (target / piece.path.name).rename(target / part)
     else:
         unpack(piece.path, target, piece.only)
+
+
+def _part(data_set: DataSet, name: str) -> str:
+    """The name in the data set of a file that is saved under another name; nothing for an archive."""
+    addresses = (address for file in data_set.files for address in file.addresses)
+    return next((address.part for address in addresses if address.name == name), "")
 
 
 def _find(folder: Path, part: str) -> Path | None:

@@ -14,8 +14,8 @@ from urllib.request import Request, urlopen
 
 from tqdm import tqdm
 
+from data.data_set import File
 from data.errors import UserError
-from data.sources import File
 from data.unpack import CHUNK, require_space
 
 ATTEMPTS = 5  # in a row that bring nothing new
@@ -33,6 +33,8 @@ class Unavailable(Exception):
 def fetch(file: File, folder: Path) -> Path:
     """Returns the path of `file` in `folder`, downloaded unless it is there, size and checksum as published.
 
+    Its addresses are tried in turn.
+
     Raises:
         UserError: none of its addresses has it, or the disk has too little space.
     """
@@ -46,7 +48,10 @@ def fetch(file: File, folder: Path) -> Path:
             return target
         except Unavailable as problem:
             problems.append(f"{address.url}: {problem}")
-    raise UserError(f"{file.name}: not to be had ({'; '.join(problems)}); if you have a copy, name it with --archive")
+    tried, elsewhere = "; ".join(problems), f"; elsewhere: {file.elsewhere}" if file.elsewhere else ""
+    raise UserError(
+        f"{file.name}: could not be downloaded (tried {tried}{elsewhere}); if you have a copy, give --archive"
+    )
 
 
 @contextmanager

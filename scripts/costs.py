@@ -65,6 +65,7 @@ COSTS = {
     ),
 }
 MIT67_CATEGORIES = 67
+RESTORE = "restore it with git"
 
 
 @dataclass(frozen=True)
@@ -92,17 +93,20 @@ def estimate(job: Job) -> Estimate | None:
     Raises:
         UserError: its config is damaged, or of another data set than the paper's.
     """
-    config = read_yaml(job.config, "config", "restore it with git")
-    cost = COSTS.get(config["dataset"])
-    if cost is None:
-        raise UserError(f"{job.config}: dataset is {config['dataset']}; there are costs of {', '.join(COSTS)}")
+    config = read_yaml(job.config, "config", RESTORE)
     done, epochs = count_epochs(job)
+    try:
+        dataset, (samples, test_images) = config["dataset"], _samples(config)
+        steps = (epochs - done) * -(-samples // config["training"]["batch_size"])
+    except (KeyError, TypeError) as error:
+        raise UserError(f"{job.config}: has no valid {error}; {RESTORE}") from None
+    cost = COSTS.get(dataset)
+    if cost is None:
+        raise UserError(f"{job.config}: dataset is {dataset}; only the costs of {', '.join(COSTS)} are known")
     if job.run.finished:
         return None
-    samples, test_images = _samples(config)
-    steps = (epochs - done) * -(-samples // config["training"]["batch_size"])
     return Estimate(
-        config["dataset"],
+        dataset,
         steps,
         cost.paper_hours * (epochs - done) / epochs,
         steps * cost.step_seconds / 3600,
@@ -166,7 +170,8 @@ def announce(jobs: list[Job], script: str, presets: list[str], gpus: str | None,
         print(f"{len(jobs)} runs, all trained already", file=sys.stderr)
         return
     print("\n".join(describe(estimates, len(jobs))), file=sys.stderr)
-    on_cpu = [each for each in estimates if not has_gpu(COSTS[each.dataset].stack, gpus)]
+    without = {stack for stack in STACKS if not has_gpu(stack, gpus)}
+    on_cpu = [each for each in estimates if COSTS[each.dataset].stack in without]
     if not on_cpu:
         return
     hours = hours_on_cpu(on_cpu, len(os.sched_getaffinity(0)))

@@ -355,12 +355,19 @@ def test_data_root_that_cannot_be_made_is_one_line(tmp_path):
     assert "Not a directory" in result.stderr or "File exists" in result.stderr
 
 
+# The image archive of MIT67 has no other address, and its lists are a small page of the authors'.
+@pytest.mark.parametrize("data_set", [each for each in DATA_SETS if each is not MIT67], ids=lambda each: each.name)
+def test_every_file_has_another_address(data_set):
+    assert all(len({address.url for address in file.addresses}) > 1 for file in data_set.files)
+
+
 @pytest.mark.parametrize("data_set", DATA_SETS, ids=lambda data_set: data_set.name)
 def test_sources_are_complete_and_well_formed(data_set):
     digits = {"md5": 32, "sha1": 40, "sha256": 64}
     assert data_set.licence and data_set.citation and data_set.homepage.startswith("http")
     for address in [address for file in data_set.files for address in file.addresses]:
         assert address.url.startswith(("http://", "https://"))
+        assert not address.part or any(part.endswith(f"/{address.part}") for part in data_set.parts)
         assert re.fullmatch(r"[\w.-]+", address.name)
         if address.checksum:
             algorithm, _, digest = address.checksum.partition(":")

@@ -7,9 +7,10 @@ from threading import Thread
 import pytest
 
 from data import fetch as fetching
+from data.data_set import DataSet, File, same_file
+from data.download import get
 from data.errors import UserError
 from data.fetch import fetch
-from data.sources import File
 
 CONTENT = bytes(range(256)) * 1000
 SHA256 = "sha256:" + hashlib.sha256(CONTENT).hexdigest()
@@ -134,7 +135,7 @@ def test_broken_connections_are_resumed_as_long_as_something_comes(server, file,
 def test_connection_that_always_breaks_at_one_place_is_given_up_and_keeps_what_came(server, file, tmp_path):
     server.ranges = False
     server.sends = [20_000] * 100
-    with pytest.raises(UserError, match="not to be had.*--archive"):
+    with pytest.raises(UserError, match="could not be downloaded.*--archive"):
         fetch(file, tmp_path)
     assert len(server.asked) == 1 + fetching.ATTEMPTS
     assert (tmp_path / "some.tar.part").stat().st_size == 20_000
@@ -147,7 +148,7 @@ def test_answers_that_may_get_better_are_asked_again(server, file, tmp_path):
 
 def test_absent_file_is_not_asked_for_again(server, file, tmp_path):
     server.statuses = [404]
-    with pytest.raises(UserError, match="some.tar: not to be had .*HTTP 404"):
+    with pytest.raises(UserError, match="some.tar: could not be downloaded .*HTTP 404"):
         fetch(file, tmp_path)
     assert len(server.asked) == 1
 
@@ -156,6 +157,50 @@ def test_next_address_is_tried_when_one_fails(server, file, tmp_path):
     server.statuses = [404]
     other = File(server.url("gone.tgz"), None, "md5:0", instead=file)
     assert fetch(other, tmp_path).name == "some.tar"
+
+
+def test_same_file_is_tried_at_its_addresses_in_turn_and_has_the_name_of_the_first(server, tmp_path):
+    server.statuses = [404, 403]
+    urls = [server.url(name) for name in ("some.tar", "files/17", "copy/other.tar")]
+    file = same_file(*urls, size=len(CONTENT), checksum=SHA256)
+    assert [address.url for address in file.addresses] == urls
+    assert fetch(file, tmp_path) == tmp_path / "some.tar"
+    assert len(server.asked) == 3
+
+
+def test_what_came_from_one_address_is_completed_from_the_next(server, tmp_path):
+    server.sends = [20_000] + [0] * fetching.ATTEMPTS
+    file = same_file(server.url("some.tar"), server.url("files/17"), size=len(CONTENT), checksum=SHA256)
+    assert fetch(file, tmp_path).read_bytes() == CONTENT
+    assert server.asked[-1] == "bytes=20000-"
+
+
+def test_a_failed_download_names_every_address_and_other_places(server, tmp_path):
+    server.statuses = [404, 403, 410]
+    urls = [server.url(name) for name in ("some.tar", "files/17", "copy/other.tar")]
+    file = same_file(*urls, size=len(CONTENT), checksum=SHA256, elsewhere="some.parquet at a hub")
+    with pytest.raises(UserError) as error:
+        fetch(file, tmp_path)
+    for url, status in zip(urls, (404, 403, 410), strict=True):
+        assert f"{url}: HTTP {status}" in str(error.value)
+    assert "some.parquet at a hub" in str(error.value) and "--archive" in str(error.value)
+
+
+@pytest.mark.parametrize("local", [False, True])
+def test_a_file_of_another_name_takes_its_place_in_the_data_set(server, tmp_path, local):
+    server.statuses = [404]
+    other = File(server.url("other-with-more.h5"), len(CONTENT), None, part="some.h5")
+    file = same_file(server.url("some.h5"), size=None, checksum=None, instead=other)
+    data_set = DataSet(
+        "some", "", "", "", "", "", (file,), ("folder/some.h5",), lambda root: (root / "folder/some.h5").name
+    )
+    copies = []
+    if local:
+        (tmp_path / "other-with-more.h5").write_bytes(CONTENT)
+        copies = [tmp_path / "other-with-more.h5"]
+    get(data_set, tmp_path / "data", copies)
+    assert (tmp_path / "data/folder/some.h5").read_bytes() == CONTENT
+    assert len(server.asked) == (0 if local else 2)
 
 
 def test_unreachable_server_is_one_line(monkeypatch, tmp_path):

@@ -134,10 +134,18 @@ def test_a_gpu_counts_with_the_cuda_build_of_the_stack(tmp_path, monkeypatch, bu
     assert has_gpu("mxnet", gpus) is expected
 
 
-def test_a_config_of_another_data_set_gets_one_line(tmp_path):
-    (tmp_path / "config.yaml").write_text("dataset: bccd\n")
+@pytest.mark.parametrize(
+    ("text", "what"),
+    [
+        ("dataset: bccd\ntraining: {epochs: 1, batch_size: 2}\ntext: {train_documents: 5}\n", "dataset is bccd"),
+        ("dataset: voc07\ntraining: {epochs: 1, batch_size: 2}\n", "has no valid 'images'"),
+        ("dataset: voc07\n", "holds no training.epochs"),
+    ],
+)
+def test_a_config_that_is_none_of_the_paper_gets_one_line(tmp_path, text, what):
+    (tmp_path / "config.yaml").write_text(text)
     listed = f"# a run\t{tmp_path}/run\t{tmp_path}/config.yaml\npython -m vision.train x\n"
     command = [sys.executable, "-m", "scripts.costs", "scripts/some.sh"]
     done = subprocess.run(command, input=listed, cwd=ROOT, capture_output=True, text=True)
     assert (done.returncode, done.stderr.count("\n")) == (2, 1)
-    assert done.stderr.startswith(f"error: {tmp_path}/config.yaml: dataset is bccd")
+    assert done.stderr.startswith(f"error: {tmp_path}/config.yaml: {what}")

@@ -44,9 +44,10 @@ def combinations(lists: Lists, first: np.ndarray, second: np.ndarray) -> tuple[n
     counts = lists.counts[first] * lists.counts[second]  # [P]
     pair = np.repeat(np.arange(len(counts)), counts)  # [C]
     place = np.arange(len(pair)) - np.repeat(np.cumsum(counts) - counts, counts)
-    of_first, of_second = np.divmod(place, lists.counts[second][pair])
+    of_second = lists.counts[second][pair]
+    row = place // of_second
     return (
         pair,
-        lists.items[lists.starts[first][pair] + of_first],
-        lists.items[lists.starts[second][pair] + of_second],
+        lists.items[lists.starts[first][pair] + row],
+        lists.items[lists.starts[second][pair] + place - row * of_second],
     )

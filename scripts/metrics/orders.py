@@ -25,6 +25,7 @@ DUPLICATE_IOU = 0.5
 BLOCK = 256  # pairs that are decided together
 
 
+@lru_cache
 def rpn_order(rois: int, most: int) -> np.ndarray:
     """[P, 2] the first `most` pairs of so many ROIs, by the first ROI and then by the second.
 
@@ -34,7 +35,9 @@ def rpn_order(rois: int, most: int) -> np.ndarray:
     """
     rows = np.arange(min(most, rois * (rois - 1)))
     first, second = np.divmod(rows, max(rois - 1, 1))
-    return np.stack([first, second + (second >= first)], axis=1)  # the second skips the first
+    pairs = np.stack([first, second + (second >= first)], axis=1)  # the second skips the first
+    pairs.flags.writeable = False  # shared by all images of as many ROIs
+    return pairs
 
 
 def detector_order(scores: np.ndarray, labels: np.ndarray, most: int, by_category: bool) -> np.ndarray:

@@ -93,5 +93,4 @@ def _draw_bar(axes: Axes, position: float, number: Number | Summary, color: str,
 
 
 def _trials(cell: Cell) -> str:
-    count = len(cell.values)
-    return {0: "not run", 1: "one trial"}.get(count, f"{count} trials")
+    return {0: "not run", 1: "one trial"}.get(cell.trials, f"{cell.trials} trials")

@@ -68,6 +68,11 @@ class Cell:
         return summarize(list(self.values.values())) if self.values else None
 
     @property
+    def trials(self) -> int:
+        """How many trials it has; of a variant without pair weights, how many reference values."""
+        return max([len(self.values), *map(len, self.references.values())])
+
+    @property
     def difference(self) -> float | None:
         """Our mean less the paper's, where there are both."""
         return self.ours.mean - self.paper.mean if self.ours and self.paper else None

@@ -51,7 +51,7 @@ def comparison(table: Table, preset: str, rows: list[list[Cell]]) -> str:
             lines.append(["difference", *by_column(table, row, lambda cell: signed(cell.difference, cell.row.metric))])
         lines += reference_lines(table, row)
         needed = trials_needed(table, preset, row[0].row.dataset)
-        lines.append([f"trials of {needed}", *by_column(table, row, trials_of)])
+        lines.append([f"trials of {needed}", *by_column(table, row, lambda cell: str(cell.trials))])
     return markdown_table(["", *table.columns.values()], lines)
 
 
@@ -74,11 +74,6 @@ def against_best(cell: Cell) -> str:
         return NOTHING
     mean, interval, _ = paired(cell.against_best, cell.row.metric)
     return f"{mean} ({interval})"
-
-
-def trials_of(cell: Cell) -> str:
-    """How many trials a cell has; of one with reference values alone, how many these have."""
-    return str(max([len(cell.values), *map(len, cell.references.values())]))
 
 
 def _summary(by_seed: dict[int, float]) -> Summary | None:

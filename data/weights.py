@@ -89,12 +89,10 @@ def _msra(size: int, instead: File) -> Weights:
     )
 
 
-# Both of open-mmlab's files have the beginning of their SHA-256 in their names. Its own server was reported down in 2026-06.
+# Both of open-mmlab's files have the beginning of their SHA-256 in their names. Its server was reported down in 2026-06.
 RESNET101 = _msra(
     101,
-    File(
-        "https://download.openmmlab.com/pretrain/third_party/resnet101_msra-6cc46731.pth", None, "sha256:6cc46731"
-    ),
+    File("https://download.openmmlab.com/pretrain/third_party/resnet101_msra-6cc46731.pth", None, "sha256:6cc46731"),
 )
 RESNET50 = _msra(
     50,

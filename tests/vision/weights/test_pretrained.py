@@ -145,4 +145,4 @@ def test_the_json_says_where_weights_came_from(converted):
 
 def test_momentum_is_counted(converted, capsys):
     converted("detectron")
-    assert "(90 momentum, 2 classifier)" in capsys.readouterr().out  # 29 convolutions, a bias, the classifier
+    assert "90 momentum" in capsys.readouterr().out  # 29 convolutions with scale and shift, one bias, the classifier

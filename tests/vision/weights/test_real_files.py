@@ -68,7 +68,11 @@ def test_torchvision_computes_the_same(tmp_path, pixels, name, kind, older):
     network = getattr(torchvision.models, name)(weights=None).eval()
     for layer in network.modules():
         if isinstance(layer, torch.nn.BatchNorm2d):
-            for array, low, high in ((layer.running_mean, -0.3, 0.3), (layer.running_var, 0.5, 2), (layer.weight, 0.4, 1)):
+            for array, low, high in (
+                (layer.running_mean, -0.3, 0.3),
+                (layer.running_var, 0.5, 2),
+                (layer.weight, 0.4, 1),
+            ):
                 torch.nn.init.uniform_(array, low, high)
     torch.save(network.state_dict(), tmp_path / "source.pth", _use_new_zipfile_serialization=not older)
 

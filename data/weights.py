@@ -89,7 +89,7 @@ def _msra(size: int, instead: File) -> Weights:
     )
 
 
-# Both of open-mmlab's files have the beginning of their SHA-256 in their names. Its server was reported down in 2026-06.
+# Open-mmlab's files have the beginning of their SHA-256 in their names. Its server was reported down in 2026-06.
 RESNET101 = _msra(
     101,
     File("https://download.openmmlab.com/pretrain/third_party/resnet101_msra-6cc46731.pth", None, "sha256:6cc46731"),

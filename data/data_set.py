@@ -12,7 +12,7 @@ class File:
     Args:
         url: the address.
         size: bytes.
-        checksum: `sha256:…`, `sha1:…` or `md5:…` in hexadecimal digits.
+        checksum: `sha256:…`, `sha1:…` or `md5:…` in hexadecimal digits, or only the first of them.
         only: which members of an archive are wanted, as a glob over their paths.
         saved_as: its name on disk, where that is not the last part of the address.
         part: its name in the data set, where it is no archive and is saved under another name.

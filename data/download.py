@@ -217,7 +217,7 @@ def table() -> str:
     lines = [f"{'NAME':<22} {'DOWNLOAD':>12}  WHAT, WHAT FOR, LICENCE"]
     for data_set in (*DATA_SETS, *WEIGHTS):
         sizes = [max(address.size or 0 for address in file.addresses) for file in data_set.files]
-        download = ("" if all(sizes) else "over ") + readable(sum(sizes))
+        download = ("" if all(sizes) else "over ") + readable(sum(sizes)) if any(sizes) else "unknown"
         lines.append(f"{data_set.name:<22} {download:>12}  {data_set.title}")
         lines.append(f"{'':<37}for {data_set.used_for}")
         lines.append(f"{'':<37}{data_set.licence}")
@@ -229,11 +229,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         prog="scripts/get_data.sh",
         description="Gets a data set of the paper from its official source, verifies and unpacks it, and "
-        "counts what it holds. Run again, it goes on where it was interrupted, and returns at once when "
-        "all is there.",
+        "counts what it holds; or ImageNet weights, which are converted. Run it again to resume; it returns at "
+        "once when all is there.",
         epilog="example: scripts/get_data.sh 20news --archive ~/Downloads/20news-bydate.tar.gz",
     )
-    parser.add_argument("name", metavar="NAME", nargs="?", help="the data set; without it, a table of all")
+    parser.add_argument("name", metavar="NAME", nargs="?", help="data set or weights; without it, a table of all")
     parser.add_argument("--list", action="store_true", help="print the table of all data sets")
     parser.add_argument(
         "--data",
@@ -259,7 +259,7 @@ def main() -> None:
     chosen = next((each for each in (*DATA_SETS, *WEIGHTS) if each.name == arguments.name), None)
     if chosen is None:
         names = ", ".join(each.name for each in (*DATA_SETS, *WEIGHTS))
-        raise UserError(f"{arguments.name or 'NAME'}: no such data set; name one of {names}")
+        raise UserError(f"{arguments.name or 'NAME'}: no such data set or weights; name one of {names}")
     try:
         if isinstance(chosen, Weights):
             print(_description(chosen))

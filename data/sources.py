@@ -18,7 +18,7 @@ class File:
     Args:
         url: the address.
         size: bytes.
-        checksum: `sha256:…`, `sha1:…` or `md5:…` in hexadecimal digits.
+        checksum: `sha256:…`, `sha1:…` or `md5:…` in hexadecimal digits, or only the first of them.
         only: which members of an archive are wanted, as a glob over their paths.
         saved_as: its name on disk, where that is not the last part of the address.
         instead: another address, for when this one fails; size and checksum may be others there.

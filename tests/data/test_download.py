@@ -323,7 +323,7 @@ def test_unknown_name_is_one_line():
     result = run("imagenet")
     assert result.returncode == 2
     assert result.stderr.count("\n") == 1
-    assert result.stderr.startswith("error: imagenet: no such data set; name one of 20news, yahoo, nltk")
+    assert result.stderr.startswith("error: imagenet: no such data set or weights; name one of 20news, yahoo, nltk")
 
 
 def test_archive_without_a_name_is_one_line(tmp_path):

@@ -1,8 +1,12 @@
+import json
 import os
 import subprocess
 from pathlib import Path
 
 import pytest
+
+from tests.resnet_reference import random_network
+from tests.weight_files import write_onnx
 
 SCRIPT = Path(__file__).parents[2] / "scripts" / "get_data.sh"
 
@@ -27,6 +31,22 @@ def test_paths_are_meant_from_where_the_script_is_called(get_data, tmp_path):
         assert done.returncode == 2
         assert f"error: {tmp_path}/20news.tar.gz: damaged, or no tar or zip archive" in done.stderr
         assert [path.name for path in (tmp_path / "sets").iterdir()] == ["downloads"]
+
+
+def test_weights_are_converted_and_a_bad_copy_is_not_kept(get_data, tmp_path):
+    images = {"bgr": True, "means": (104.0, 117.0, 123.0), "stds": (1.0, 1.0, 1.0)}
+    write_onnx(tmp_path / "mine.onnx", random_network((3, 4, 6, 3), (64, 128, 256, 512, 1024), **images))
+    (tmp_path / "bad.onnx").write_text("no weights")
+    command = ("imagenet-resnet50-thin", "--data", "sets", "--archive")
+    assert get_data(*command, "bad.onnx").returncode == 2
+    assert not list((tmp_path / "sets" / "imagenet" / "source").iterdir())
+
+    assert get_data(*command, "mine.onnx").returncode == 0
+    folder = tmp_path / "sets" / "imagenet"
+    assert json.loads((folder / "resnet50_thin.json").read_text())["source"] == "mine.onnx"
+    before = (folder / "resnet50_thin.params").stat()
+    assert get_data(*command[:3]).returncode == 0
+    assert (folder / "resnet50_thin.params").stat() == before
 
 
 @pytest.mark.parametrize("option", ["--data", "--archive"])

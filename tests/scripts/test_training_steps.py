@@ -10,7 +10,7 @@ from data.config import read_config
 from scripts.training_steps import made_up_batch, unchanging_learner, write_random_weights
 from vision.config import Config
 from vision.train import train_step
-from vision.weights.layout import build_backbone
+from vision.weights.layout import empty_backbone
 from vision.weights.pretrained import load_pretrained
 
 CPU = [mx.cpu()]
@@ -37,7 +37,8 @@ def test_a_step_leaves_the_weights_as_they_are(config):
 def test_random_weights_keep_values_in_bounds(tmp_path, config):
     model = dataclasses.replace(config.model, backbone="resnet50", pretrained="none", pool1="caffe", stride_in="3x3")
     write_random_weights(tmp_path / "random.params", model)
-    backbone = build_backbone("resnet50", "caffe", "3x3")
+    backbone = empty_backbone("resnet50", "caffe", "3x3")
+    backbone.initialize()
     load_pretrained(backbone, tmp_path / "random.params")
     images = nd.random.uniform(-120, 130, (1, 3, 96, 128))
     for values in backbone(images):

@@ -7,7 +7,7 @@ from gluoncv.model_zoo import get_model
 from mxnet import nd
 
 from vision.backbone import CHANNELS, FEATURES, Backbone
-from vision.weights.layout import build_backbone
+from vision.weights.layout import empty_backbone
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +40,7 @@ def test_conv4_and_conv5_have_stride_16_at_the_papers_size(name, stride_in):
 
 def test_the_stride_is_where_the_config_says_and_in_every_name():
     for stride_in, strided in (("1x1", 0), ("3x3", 3)):
-        backbone = build_backbone("resnet50_thin", stride_in=stride_in)
+        backbone = empty_backbone("resnet50_thin", stride_in=stride_in)
         for stage in backbone.layers[5:7]:
             strides = {index: stage[0].body[index]._kwargs["stride"] for index in (0, 3, 6)}
             assert strides == {0: (1, 1), 3: (1, 1), 6: (1, 1), strided: (2, 2)}
@@ -61,7 +61,7 @@ def test_dilation_keeps_the_values_of_the_strided_stage(networks, name):
 
 
 def test_conv1_res2_and_all_norms_are_frozen(networks):
-    backbone = build_backbone("resnet50")
+    backbone = empty_backbone("resnet50")
     backbone.freeze()
     learns = {
         name for name, parameter in backbone._collect_params_with_prefix().items() if parameter.grad_req != "null"

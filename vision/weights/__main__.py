@@ -9,7 +9,12 @@ from vision.weights.files import convert_file
 
 EXAMPLES = """\
 examples:
+  python -m vision.weights R-101.pkl --backbone resnet101 --out resnet101.params
+  python -m vision.weights resnet18-f37072fd.pth --backbone resnet18 --out resnet18.params
+  python -m vision.weights model.safetensors --backbone resnet101 --out torchvision101.params
   python -m vision.weights open-nsfw.onnx --backbone resnet50_thin --out resnet50_thin.params
+
+To train from the result: --set model.pretrained=FILE.params, with model.pool1 and model.stride_in as FILE.json says.
 """
 
 

@@ -1,38 +1,18 @@
 """Maps the arrays of a file to the parameters of a backbone, and says what became of each."""
 
-from collections import Counter
 from pathlib import Path
-from typing import Literal, NamedTuple, get_args
 
 import numpy as np
 
 from vision.backbone import PIXEL_MEANS
 from vision.weights.layout import Convolution, Parameter
+from vision.weights.report import Row, shown
 from vision.weights.source import Arrays, Preprocessing, Source, refuse
 
-Fate = Literal["loaded", "folded", "set to its identity", "missing", "wrong shape", "not used"]
-
+OURS = Preprocessing("RGB", PIXEL_MEANS)
 EPSILON = 1e-5  # of every BatchNorm, here as in all formats
 # BatchNorm with these, and a convolution without a bias, changes nothing.
 IDENTITY = {"bias": 0.0, "gamma": 1.0, "beta": 0.0, "running_mean": 0.0, "running_var": 1.0 - EPSILON}
-
-
-class Row(NamedTuple):
-    """What became of one parameter.
-
-    Args:
-        there: its name in the file; empty where the file has none.
-        here: its name here; empty where it is not used.
-        shape: in the file, or here where the file has none.
-        fate: what became of it.
-        remark: why, or how.
-    """
-
-    there: str
-    here: str
-    shape: tuple[int, ...]
-    fate: Fate
-    remark: str = ""
 
 
 def convert(path: Path, source: Source, layout: list[Convolution]) -> tuple[Arrays, list[Row]]:
@@ -53,10 +33,13 @@ def convert(path: Path, source: Source, layout: list[Convolution]) -> tuple[Arra
             rows.append(_fold_bias(source.arrays, names["bias"], convolution.parameters["running_mean"], arrays))
     rows += _left_over(source, {row.there for row in rows})
     _require_fit(path, source, rows)
-    rows = _fold_preprocessing(source.preprocessing, layout[0], arrays, rows)
+    if source.preprocessing != OURS:
+        rows = _fold_preprocessing(source.preprocessing, layout[0], arrays, rows)
+    with np.errstate(over="ignore"):
+        arrays = {name: array.astype(np.float32) for name, array in arrays.items()}
     for name, array in arrays.items():
-        if not np.isfinite(array).all():
-            raise refuse(path, f"not all numbers of {_source_of(rows, name)} are finite")
+        if not np.isfinite(array).all() or (name.endswith("running_var") and (array < 0).any()):
+            raise refuse(path, f"not all numbers of {_source_of(rows, name)} are finite, or a variance is negative")
     return arrays, rows
 
 
@@ -132,27 +115,3 @@ def _fold_preprocessing(images: Preprocessing, conv1: Convolution, arrays: Array
 
 def _source_of(rows: list[Row], here: str) -> str:
     return next((row.there for row in rows if row.here == here and row.there), here)
-
-
-def counts(rows: list[Row]) -> dict[Fate, int]:
-    """How many parameters had each fate."""
-    found = Counter(row.fate for row in rows)
-    return {fate: found[fate] for fate in get_args(Fate) if found[fate]}
-
-
-def table(rows: list[Row]) -> str:
-    """A line for each parameter: name in the file, shape, name here, what became of it."""
-    lines = [("in the file", "shape", "here", "")]
-    for row in rows:
-        fate = f"{row.fate}: {row.remark}" if row.remark else row.fate
-        lines.append((row.there or "-", shown(row.shape), row.here or "-", fate))
-    widths = [max(len(line[column]) for line in lines) for column in range(3)]
-    return "\n".join(
-        "  ".join([*(text.ljust(width) for text, width in zip(line, widths, strict=False)), line[3]]).rstrip()
-        for line in lines
-    )
-
-
-def shown(shape: tuple[int, ...]) -> str:
-    """A shape as text: `64 x 3 x 7 x 7`."""
-    return " x ".join(map(str, shape))

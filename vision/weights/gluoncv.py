@@ -1,8 +1,5 @@
 """GluonCV's own ResNets v1, as `save_parameters` of its model zoo wrote them (`features.0.weight`)."""
 
-from pathlib import Path
-
-from vision.parameters import read_parameters
 from vision.weights.layout import PREFIX, Convolution
 from vision.weights.source import Arrays, Preprocessing, Source
 
@@ -10,17 +7,8 @@ from vision.weights.source import Arrays, Preprocessing, Source
 SCALED_RGB = Preprocessing("RGB", (0.485 * 255, 0.456 * 255, 0.406 * 255), (0.229 * 255, 0.224 * 255, 0.225 * 255))
 
 
-def read(path: Path, layout: list[Convolution]) -> Source:
-    """Reads the file; the backbone has GluonCV's layers, so only the prefix of their names differs.
-
-    Raises:
-        UserError: the file is missing or damaged.
-    """
-    return of_arrays({name: array.asnumpy() for name, array in read_parameters(path).items()}, layout)
-
-
 def of_arrays(arrays: Arrays, layout: list[Convolution]) -> Source:
-    """The same for arrays that are read already."""
+    """What the arrays of a file are. The backbone has GluonCV's layers, so only the prefix of their names differs."""
     return Source(
         format="GluonCV's ResNet v1",
         arrays=arrays,

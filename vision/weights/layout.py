@@ -11,6 +11,8 @@ from vision.backbone import FIRST_STAGE, LAST_STAGE, Backbone
 Role = Literal["weight", "bias", "gamma", "beta", "running_mean", "running_var"]
 Branch = Literal["conv1", "1", "2a", "2b", "2c"]
 
+Place = tuple[int, int, Branch]  # stage, block and branch of a convolution
+
 PREFIX = "backbone."  # of the backbone's parameters among a detector's
 
 
@@ -38,21 +40,20 @@ class Convolution(NamedTuple):
     parameters: dict[Role, Parameter]
 
     @property
-    def place(self) -> tuple[int, int, Branch]:
+    def place(self) -> Place:
         """Stage, block and branch."""
         return self[:3]
 
 
-def build_backbone(name: str, pool1: str = "padded", stride_in: str = "1x1") -> Backbone:
-    """A backbone for pretrained weights, on the CPU, with all parameters allocated."""
+def empty_backbone(name: str, pool1: str = "padded", stride_in: str = "1x1") -> Backbone:
+    """A backbone for pretrained weights. All shapes are known, and no parameter is initialized."""
     backbone = Backbone(name, frozen_norm=True, pool1=pool1, stride_in=stride_in)
-    backbone.initialize(ctx=mx.cpu())
-    backbone(mx.nd.zeros((1, 3, 32, 32)))
+    backbone.infer_shape(mx.nd.zeros((1, 3, 32, 32)))
     return backbone
 
 
 def convolutions(backbone: Backbone) -> list[Convolution]:
-    """All convolutions of a backbone with allocated parameters; in a block the shortcut comes first."""
+    """All convolutions of a backbone whose shapes are known; in a block the shortcut comes first."""
     names = {id(each): PREFIX + name for name, each in backbone._collect_params_with_prefix().items()}
     conv1, norm1, *_ = backbone.layers
     found = [Convolution(1, 0, "conv1", _parameters(conv1, norm1, names))]

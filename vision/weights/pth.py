@@ -1,0 +1,162 @@
+"""State dictionaries of PyTorch (`.pth`) in both of its formats, without PyTorch.
+
+Since PyTorch 1.6 a file is a zip: `<name>/data.pkl` is a pickle in which each storage is a persistent id, and
+`<name>/data/<k>` has the bytes of storage k. Before, it was a stream: pickles of a magic number, a version and the
+machine's sizes; the pickle of the dictionary; a pickled list of the keys of its storages; and of each storage the
+number of its elements (8 bytes) and its bytes. Both formats are defined by `torch.serialization`.
+"""
+
+import io
+import math
+import struct
+import zipfile
+from collections import OrderedDict
+from pathlib import Path
+from typing import IO, Any, NamedTuple
+
+import numpy as np
+
+from vision.weights import torchvision
+from vision.weights.layout import Convolution
+from vision.weights.source import Arrays, Source, refuse
+from vision.weights.unpickle import Admitted, Unpickler
+
+ZIP = b"PK\x03\x04"
+MAGIC, VERSION = 0x1950A86A20F9469CFC6C, 1001  # of the older format
+OLDER = b"\x80\x02\x8a\x0a" + MAGIC.to_bytes(10, "little")  # a pickle of the magic number
+STORAGES = {
+    "DoubleStorage": "<f8",
+    "FloatStorage": "<f4",
+    "HalfStorage": "<f2",
+    "LongStorage": "<i8",
+    "IntStorage": "<i4",
+    "ShortStorage": "<i2",
+    "CharStorage": "i1",
+    "ByteStorage": "u1",
+    "BoolStorage": "?",
+}
+
+
+class _Storage(NamedTuple):
+    """A persistent id."""
+
+    dtype: np.dtype
+    key: str
+    count: int
+
+
+class _Tensor(NamedTuple):
+    """Stands for `torch._utils._rebuild_tensor_v2` and the older `_rebuild_tensor`."""
+
+    storage: _Storage
+    offset: int
+    shape: tuple[int, ...]
+    strides: tuple[int, ...]
+
+
+def _tensor(storage: _Storage, offset: int, shape: tuple, strides: tuple, *_: Any) -> _Tensor:
+    numbers = (offset, *shape, *strides)
+    if not isinstance(storage, _Storage) or not all(isinstance(each, int) and each >= 0 for each in numbers):
+        raise ValueError("a tensor without storage or with impossible strides")
+    if len(shape) != len(strides):
+        raise ValueError("a tensor with other strides than sides")
+    return _Tensor(storage, offset, tuple(shape), tuple(strides))
+
+
+ADMITTED: Admitted = {
+    ("collections", "OrderedDict"): OrderedDict,
+    ("torch._utils", "_rebuild_tensor_v2"): _tensor,
+    ("torch._utils", "_rebuild_tensor"): _tensor,
+    ("torch._utils", "_rebuild_parameter"): lambda tensor, *_: tensor,
+    **{("torch", name): code for name, code in STORAGES.items()},
+}
+
+
+def read(path: Path, layout: list[Convolution]) -> Source:
+    """Reads the file.
+
+    Raises:
+        UserError: it is damaged, holds something else than tensors, or names what it should not.
+    """
+    content = path.read_bytes()
+    arrays = _of_zip(path, content) if content.startswith(ZIP) else _of_stream(path, content)
+    return torchvision.of_arrays(path, arrays, layout)
+
+
+def _of_zip(path: Path, content: bytes) -> Arrays:
+    try:
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            members = {info.filename.partition("/")[2]: info for info in archive.infolist()}
+            # PyTorch stores without compression: what is compressed may unpack to anything.
+            if any(info.compress_type != zipfile.ZIP_STORED for info in members.values()):
+                raise refuse(path, "is a compressed zip, which PyTorch does not write")
+            if "data.pkl" not in members:
+                raise refuse(path, "is a zip without data.pkl", "give a .pth that PyTorch saved")
+            if "byteorder" in members and archive.read(members["byteorder"]) != b"little":
+                raise refuse(path, "has its numbers in big-endian order", "give a .pth saved on a usual machine")
+            tensors = _state(path, Unpickler(path, archive.open(members["data.pkl"]), ADMITTED, _storage).load())
+            buffers = {
+                key: archive.read(members[f"data/{key}"]) if f"data/{key}" in members else b""
+                for key in {tensor.storage.key for tensor in tensors.values()}
+            }
+    except (zipfile.BadZipFile, NotImplementedError, OSError, EOFError) as error:
+        raise refuse(path, f"is a damaged zip ({error})") from None
+    return {name: _array(path, name, tensor, buffers[tensor.storage.key]) for name, tensor in tensors.items()}
+
+
+def _of_stream(path: Path, content: bytes) -> Arrays:
+    stream = io.BytesIO(content)
+    storages: dict[str, _Storage] = {}
+
+    def note(pid: Any) -> _Storage:
+        storage = _storage(pid)
+        storages[storage.key] = storage
+        return storage
+
+    def load() -> Any:
+        return Unpickler(path, stream, ADMITTED, note).load()
+
+    magic, version, machine = load(), load(), load()
+    if (magic, version) != (MAGIC, VERSION) or machine.get("little_endian") is not True:
+        raise refuse(path, f"is of an unknown version of PyTorch's format ({version})")
+    tensors = _state(path, load())
+    buffers = {key: _next_buffer(path, stream, storages.get(key)) for key in load()}
+    return {name: _array(path, name, tensor, buffers.get(tensor.storage.key, b"")) for name, tensor in tensors.items()}
+
+
+def _storage(pid: Any) -> _Storage:
+    """The storage of a persistent id: ("storage", type, key, device, count), and in a stream also None."""
+    kind, code, key, _, count, *view = pid
+    if kind != "storage" or code not in STORAGES.values() or not isinstance(key, str) or any(view) or count < 0:
+        raise ValueError("an unknown storage")
+    return _Storage(np.dtype(code), key, count)
+
+
+def _next_buffer(path: Path, stream: IO[bytes], storage: _Storage | None) -> bytes:
+    length = stream.read(8)
+    if storage is None or len(length) < 8 or struct.unpack("<q", length) != (storage.count,):
+        raise refuse(path, "is damaged: the storages are not those of its tensors")
+    return stream.read(storage.count * storage.dtype.itemsize)
+
+
+def _state(path: Path, found: Any) -> dict[str, _Tensor]:
+    """The dictionary of tensors, which may stand under "state_dict"."""
+    state = found.get("state_dict", found) if isinstance(found, dict) else None
+    if not isinstance(state, dict) or not state:
+        raise refuse(path, "is not a state dictionary", "give the .pth of a network's state_dict")
+    for name, value in state.items():
+        if not isinstance(name, str) or not isinstance(value, _Tensor):
+            raise refuse(path, f"{name!s:.40} is not a tensor", "give the .pth of a network's state_dict")
+    return state
+
+
+def _array(path: Path, name: str, tensor: _Tensor, buffer: bytes) -> np.ndarray:
+    """A tensor's array; a view of the buffer that has exactly the storage's bytes."""
+    (dtype, _, count), offset, shape, strides = tensor
+    reach = offset + sum((size - 1) * stride for size, stride in zip(shape, strides, strict=True)) + 1
+    if len(buffer) != count * dtype.itemsize or (0 not in shape and reach > count) or math.prod(shape) > count:
+        raise refuse(path, f"is damaged: {name} does not fit its storage")
+    flat = np.frombuffer(buffer, dtype)[offset:]
+    return np.lib.stride_tricks.as_strided(
+        flat, shape, [stride * dtype.itemsize for stride in strides], writeable=False
+    )

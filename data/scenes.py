@@ -83,35 +83,55 @@ def read_scenes(name: str, root: Path, split: str, sample: Sample = ALL, images:
     return dataset
 
 
+class _Pool(NamedTuple):
+    """The files that a split is drawn from.
+
+    Args:
+        files: by class.
+        first: how many of the drawn order belong to another split.
+        needed: how many each class must have.
+    """
+
+    files: dict[str, list[Path]]
+    first: int
+    needed: int
+
+
 def _read_class_folders(folder: Path, split: str, sample: Sample) -> SceneDataset:
-    if any((folder / each).is_dir() for each in SPLITS):
-        of_splits = {each: _class_files(folder / each) for each in SPLITS}
-        unmatched = sorted(of_splits["train"].keys() ^ of_splits["test"].keys())
-        refuse_any(unmatched, folder, "classes are in only one of train and test", "add or remove these folders")
-        files, first, needed = of_splits[split], 0, sample.per_class(split)
-    else:
-        files = _class_files(folder)
-        if not sample.train_per_class:
-            raise UserError(
-                f"{folder}: has no folders train and test; set images.train_per_class to the number of training images "
-                "to draw per class, or add these folders"
-            )
-        first = 0 if split == "train" else sample.train_per_class
-        needed = sample.train_per_class + max(sample.test_per_class, 1)
+    if not folder.is_dir():
+        raise UserError(f"{folder}: no such folder; give the --data folder that has it, or {LAYOUTS}")
+    has_splits = any((folder / each).is_dir() for each in SPLITS)
+    files, first, needed = (_given_pool if has_splits else _common_pool)(folder, split, sample)
     few = [f"{name} ({len(paths):,})" for name, paths in files.items() if len(paths) < needed]
     refuse_any(few, folder, f"classes have fewer than {needed:,} images", "set smaller images.*_per_class")
-    taken = [
-        _take(paths, first, sample.per_class(split), np.random.default_rng([sample.seed, label]))
-        for label, paths in enumerate(files.values())
-    ]
     records = [
         SceneRecord(path.relative_to(folder).as_posix(), path, label)
-        for label, paths in enumerate(taken)
-        for path in paths
+        for label, paths in enumerate(files.values())
+        for path in _take(paths, first, sample.per_class(split), np.random.default_rng([sample.seed, label]))
     ]
     drawn = f", drawn with seed {sample.seed}" if len(records) < sum(map(len, files.values())) else ""
     print(f"{folder.name} {split}: {len(records):,} images, {len(files)} classes{drawn}")
     return SceneDataset(tuple(files), records)
+
+
+def _given_pool(folder: Path, split: str, sample: Sample) -> _Pool:
+    """Of `train/<class>/` and `test/<class>/`."""
+    of_splits = {each: _class_files(folder / each) for each in SPLITS}
+    unmatched = sorted(of_splits["train"].keys() ^ of_splits["test"].keys())
+    refuse_any(unmatched, folder, "classes are in only one of train and test", "add or remove these folders")
+    return _Pool(of_splits[split], 0, sample.per_class(split))
+
+
+def _common_pool(folder: Path, split: str, sample: Sample) -> _Pool:
+    """Of `<class>/`: test images come after the training images in the drawn order."""
+    files = _class_files(folder)
+    if not sample.train_per_class:
+        raise UserError(
+            f"{folder}: has no folders train and test; set images.train_per_class to the number of training images to "
+            "draw per class, or add these folders"
+        )
+    first = 0 if split == "train" else sample.train_per_class
+    return _Pool(files, first, sample.train_per_class + max(sample.test_per_class, 1))
 
 
 def _class_files(folder: Path) -> dict[str, list[Path]]:

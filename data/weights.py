@@ -13,9 +13,9 @@ from http.client import HTTPException
 from pathlib import Path
 from urllib.request import urlopen
 
+from data.data_set import File
 from data.errors import UserError
 from data.fetch import TIMEOUT, Unavailable, alone, fetch, verify
-from data.data_set import File
 from data.unpack import copy, make_folder, unpack
 
 SOURCES = "imagenet/source"  # in the data folder

@@ -19,7 +19,7 @@ from vision.center_mass import CenterMass, composed_center_mass
 from vision.checkpoint import TrainedRun
 from vision.criterion import Criterion
 from vision.loader import Batch, View, load_batches
-from vision.predict import predict_image
+from vision.prediction import measure_center_mass, predict_image
 from vision.scene import Learner
 from vision.scene import train_step as train_scene_step
 from vision.scene_features import look_at
@@ -87,12 +87,12 @@ def test_a_prediction_stays_on_its_device(tiny, data, detector_folder, modules):
         trained.detector = make_learner(trained.config, len(trained.classes), [DEVICE]).detector
     criterion = Criterion(trained.config)
     (batch,) = batches(tiny, data, count=1, split="test")[0].split([DEVICE])
-    image, size, scale = batch.images[:1], batch.sizes[:1], batch.scales[:1]
+    batch = Batch(*(array[:1] for array in batch))
     with watched(DEVICE) as watch:
-        output, found, proposals = predict_image(trained, image, size, scale)
-        criterion.relations(output, batch.boxes[:1], batch.labels[:1], batch.relations[:1])
+        output, found, proposals = predict_image(trained, batch.images, batch.sizes, batch.scales)
+        measure_center_mass(criterion, output, batch)
     assert watch.elsewhere == [] and watch.operators["CachedOp"] == 1
-    assert len(proposals.pairs)
+    assert len(proposals.by_matrix.pairs) and len(proposals.by_row.pairs)
 
 
 def test_what_regions_attend_to_is_computed_on_the_device(detector_folder):

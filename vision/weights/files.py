@@ -11,7 +11,7 @@ from vision.weights import detectron, gluoncv, open_nsfw, pth, relation_networks
 from vision.weights.convert import convert
 from vision.weights.layout import PREFIX, Convolution, convolutions, empty_backbone
 from vision.weights.report import Row, summary, table
-from vision.weights.source import Source, refuse
+from vision.weights.source import Source, provenance_path, refuse
 
 Reader = Callable[[Path, list[Convolution]], Source]
 
@@ -72,11 +72,6 @@ READERS: list[tuple[Callable[[bytes], bool], Reader]] = [
     (lambda start: start[8:9] == b"{", safetensor.read),  # after the length of the header
     (lambda start: start.startswith(b"\x08"), open_nsfw.read),  # ONNX: field 1 of a protocol buffer
 ]
-
-
-def provenance_path(out: Path) -> Path:
-    """The JSON next to a converted file."""
-    return out.with_suffix(".json")
 
 
 def _provenance(path: Path, backbone: str, source: Source, rows: list[Row]) -> dict[str, Any]:

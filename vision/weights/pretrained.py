@@ -17,9 +17,9 @@ from vision.parameters import read_parameters
 from vision.scene_config import SceneModelConfig
 from vision.weights import gluoncv
 from vision.weights.convert import convert
-from vision.weights.files import provenance_path
 from vision.weights.layout import PREFIX, convolutions
 from vision.weights.report import shown
+from vision.weights.source import provenance_path
 
 Model = TypeVar("Model", ModelConfig, SceneModelConfig)
 

@@ -53,3 +53,8 @@ class Source(NamedTuple):
 def refuse(path: Path, problem: str, remedy: str = "download or copy it again") -> UserError:
     """The error of a file that cannot be converted."""
     return UserError(f"{path}: {problem}; {remedy}")
+
+
+def provenance_path(out: Path) -> Path:
+    """The JSON next to a converted file."""
+    return out.with_suffix(".json")

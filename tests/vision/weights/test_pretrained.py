@@ -3,6 +3,8 @@
 import dataclasses
 import json
 import re
+import subprocess
+import sys
 
 import mxnet as mx
 import numpy as np
@@ -146,3 +148,9 @@ def test_the_json_says_where_weights_came_from(converted):
 def test_momentum_is_counted(converted, capsys):
     converted("detectron")
     assert "90 momentum" in capsys.readouterr().out  # 29 convolutions with scale and shift, one bias, the classifier
+
+
+def test_networks_are_built_without_the_readers_of_other_formats():
+    code = "import sys, vision.detector, vision.scene; print([name for name in sys.modules if 'open_nsfw' in name])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"  # MXNet imports onnx where it is installed, we do not need it

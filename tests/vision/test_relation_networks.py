@@ -147,8 +147,9 @@ def test_values_equal_the_float64_evaluation(hybrid, count, keys):
     out, weights = (each.asnumpy() for each in block(nd.array(x), nd.array(them)))
     expected, attention = references(block, HEADS, x, them, keys)
     assert relative_error(out, expected) < TOLERANCE
-    # Where W_G E + b_G is all but 0 in every head, rounding is what is left of it; the attention is all but 0, too.
-    np.testing.assert_allclose(np.exp(weights), attention, rtol=TOLERANCE, atol=1e-8)
+    # Where W_G E + b_G is close to 0 in a head, its logarithm has fewer digits. How many depends on the order in which
+    # a processor sums: of these entries the worst is off by 1.1e-5 of itself on one, by less than 1e-5 on another.
+    np.testing.assert_allclose(np.exp(weights), attention, rtol=2 * TOLERANCE, atol=1e-8)
     np.testing.assert_allclose(np.exp(weights).sum(axis=2), 1, rtol=1e-6)
 
 

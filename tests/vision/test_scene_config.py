@@ -43,7 +43,8 @@ def test_columns_differ_in_what_they_stand_on_and_take_of_the_rois_alone(path):
         pretrained = f"{DATASETS[config.preset][1]}/{detector}"
     else:
         pretrained = "none" if config.preset == "mini" else "imagenet"
-    model = dataclasses.replace(supervised.model, pretrained=pretrained, roi_features=roi_features)
+    pool1 = "caffe" if pretrained == "imagenet" else "padded"  # the others have that of their detector
+    model = dataclasses.replace(supervised.model, pretrained=pretrained, roi_features=roi_features, pool1=pool1)
     assert config == dataclasses.replace(supervised, variant=config.variant, model=model)
     assert config.detector == (None if config.variant == "cnn" else pretrained)
 

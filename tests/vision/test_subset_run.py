@@ -81,7 +81,7 @@ def test_figures_choose_among_the_same_images(run, data):
     config = predicting.read_config(predicting.Config, run.config_path)
     related = [record for record in read_test_images(run, data).records if len(set(record.labels.tolist())) > 1]
     assert related and choose_images(config, data, 9) == [record.path for record in related]
-    assert evaluate_relations(run, data, [10], "different_category")["relation_images"] == len(related)
+    assert evaluate_relations(run, data, top_k=[10], rule="different_category")["relation_images"] == len(related)
 
 
 def test_a_picture_names_the_kept_categories(run, whole, classes, tmp_path, capsys, monkeypatch):

@@ -40,7 +40,8 @@ def test_columns_differ_in_what_they_stand_on_and_take_of_the_rois_alone(path):
     pretrained, roi_features = COLUMNS[config.variant]
     if (config.preset, config.variant) == ("mini", "cnn"):
         pretrained = "none"
-    model = dataclasses.replace(supervised.model, pretrained=pretrained, roi_features=roi_features)
+    pool1 = "caffe" if pretrained == "imagenet" else "padded"  # The others have that of their detector.
+    model = dataclasses.replace(supervised.model, pretrained=pretrained, roi_features=roi_features, pool1=pool1)
     assert config == dataclasses.replace(supervised, variant=config.variant, model=model)
     assert config.detector == (None if config.variant == "cnn" else pretrained)
 

@@ -26,7 +26,7 @@ backbone="${name#imagenet-}"
 backbone="${backbone//-/_}"
 source="$(echo "$data/imagenet/source/$backbone"/*)"
 converted="$data/imagenet/$backbone"
-if [[ $name == imagenet-* && -e $source && ! $converted.json -nt $source ]]; then
+if [[ $name == imagenet-* && -e $source && ! (-e $converted.params && $converted.json -nt $source) ]]; then
   python -m vision.weights "$source" --backbone "$backbone" --out "$converted.params" || {
     code=$?
     ((code != 2)) || rm -r "${source%/*}" # What cannot be converted should not be found by the next run.

@@ -148,9 +148,8 @@ class _Name:
 class _StatePickler:
     """Writes what `torch.save` makes of an ordered dictionary of tensors."""
 
-    def __init__(self, in_stream: bool):
+    def __init__(self):
         self.out = io.BytesIO()
-        self.in_stream = in_stream
 
     def put(self, value) -> None:
         if isinstance(value, _Name):
@@ -172,7 +171,7 @@ class _StatePickler:
 def _state(arrays, in_stream: bool) -> tuple[bytes, dict[str, bytes]]:
     """The pickle of a state dictionary, and the bytes of its storages by their keys."""
     types = {"<f4": "FloatStorage", "<i8": "LongStorage"}
-    writer = _StatePickler(in_stream)
+    writer = _StatePickler()
     writer.out.write(b"\x80\x02")
     writer.call(_Name("collections", "OrderedDict"))
     writer.out.write(b"(")

@@ -1,5 +1,6 @@
 """Classes of scenes by a tiny run: of the test images, of any image file, and of what is no run on scenes."""
 
+import dataclasses
 import shutil
 import sys
 from pathlib import Path
@@ -9,14 +10,16 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from data.config import write_config
 from data.errors import UserError
 from data.files import read_arrays
 from data.mit67 import read_mit67
 from data.pixels import read_pixels
 from data.runs import RunFolder
 from scripts.evaluate import evaluate_classification
-from vision import predict
+from vision import predict, scene_predict
 from vision.scene import train
+from vision.scene_detector import keep_detector, kept_detector
 from vision.scene_features import look_at
 from vision.scene_predict import TrainedScenes, predict_scenes, predict_test_scenes
 from vision.transforms import make_image
@@ -98,6 +101,15 @@ def test_an_absent_image_is_refused_before_any_is_shown_and_a_damaged_one_is_nam
     with pytest.raises(UserError, match="damaged.jpg: "):
         predict_scenes([photos / "line.png", photos / "damaged.jpg"], run.path, None)
     assert capsys.readouterr().out.startswith(f"{photos / 'line.png'}: ")
+
+
+def test_cnn_coco_has_the_backbone_of_its_detector(run, scenes, monkeypatch):
+    model = dataclasses.replace(scenes.model, roi_features="none")
+    run.config_path.write_text(write_config(dataclasses.replace(scenes, variant="cnn-coco", model=model)))
+    record = kept_detector(run)
+    keep_detector(run, dataclasses.replace(record, model=dataclasses.replace(record.model, pool1="caffe")))
+    monkeypatch.setattr(scene_predict, "load_weights", lambda *_: None)
+    assert TrainedScenes(run.path, mx.cpu()).network.body.pool1 == "caffe"
 
 
 def test_runs_on_scenes_and_others_are_told_apart(run, detector_folder, scene_data, monkeypatch):

@@ -8,7 +8,7 @@ from PIL import Image
 from data import mini_mit67
 from data.mini_mit67 import CLASSES, PER_CLASS, _groups, write_mit67
 from data.mini_scenes import draw_scene
-from data.mit67 import read_scenes
+from data.mit67 import read_mit67
 from data.pixels import read_pixels
 
 SMALL = {"train": 3, "test": 2}
@@ -43,7 +43,7 @@ def test_the_sizes_are_those_that_the_miniature_s_configs_name():
 
 
 def test_the_reader_reads_it(miniature):
-    train, test = (read_scenes(miniature, split, count) for split, count in SMALL.items())
+    train, test = (read_mit67(miniature, split, count) for split, count in SMALL.items())
 
     assert train.classes == test.classes == tuple(sorted(CLASSES))
     assert Counter(each.label for each in train.records) == dict.fromkeys(range(3), 3)

@@ -72,7 +72,7 @@ class DataSet:
         homepage: where a person finds it.
         files: what is downloaded.
         parts: the files and folders below the data root that make it up. Each is found by its last name,
-            wherever it lies in what was downloaded.
+            anywhere in what was downloaded.
         check: given a data root, returns one phrase about the contents, or raises `UserError`.
     """
 

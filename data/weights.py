@@ -80,8 +80,8 @@ def _msra(size: int, instead: File) -> Weights:
     return Weights(
         name=f"imagenet-resnet{size}",
         backbone=f"resnet{size}",
-        title=f"ResNet-{size} of MSRA, from which Relation Networks started",
-        used_for="all tables of images" if size == 101 else "networks of your own",
+        title=f"ResNet-{size} of MSRA, as converted by Detectron",
+        used_for="all tables of images, as in Relation Networks" if size == 101 else "networks of your own",
         licence="MIT; the conversion CC BY-SA 3.0",
         citation="K. He et al. Deep Residual Learning for Image Recognition. CVPR 2016",
         homepage="https://github.com/facebookresearch/Detectron/blob/main/MODEL_ZOO.md",
@@ -171,7 +171,7 @@ def get_weights(weights: Weights, root: Path, copies: list[Path]) -> None:
     make_folder(downloads)
     with alone(downloads / f"{weights.name}.lock"):
         if folder.exists() and not copies:
-            print(f"{weights.name}: already downloaded, in {folder}")
+            print(f"{weights.name}: already in {folder}")
             return
         stage = downloads / f"{weights.name}.unpacking"
         shutil.rmtree(stage, ignore_errors=True)
@@ -186,7 +186,7 @@ def get_weights(weights: Weights, root: Path, copies: list[Path]) -> None:
             shutil.rmtree(stage, ignore_errors=True)
         if not copies:
             source.unlink()
-    print(f"{weights.name}: downloaded to {folder}")
+    print(f"{weights.name}: the file is in {folder}")
 
 
 def _only(copies: list[Path]) -> Path:

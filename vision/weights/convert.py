@@ -91,7 +91,7 @@ def _require_fit(path: Path, source: Source, rows: list[Row]) -> None:
     if strangers := [row.there for row in rows if row.fate == "not used" and not row.remark]:
         raise refuse(
             path,
-            f"as {source.format} has {len(strangers)} arrays that this backbone does not have, first {strangers[0]}",
+            f"as {source.format} has {len(strangers)} arrays that this backbone lacks, first {strangers[0]!r:.80}",
             "give the --backbone that it is of",
         )
 

@@ -54,4 +54,4 @@ class Unpickler(pickle.Unpickler):
         except UserError:
             raise
         except Exception as error:  # Of a garbled pickle, anything may come.
-            raise refuse(self._path, f"is damaged ({error or type(error).__name__})") from None
+            raise refuse(self._path, f"is damaged ({str(error) or type(error).__name__})") from None

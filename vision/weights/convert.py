@@ -48,6 +48,8 @@ def _take(
 ) -> tuple[np.ndarray | None, Row]:
     """The array for a parameter, float64; None where the file does not have it as it should."""
     here, shape = parameter
+    if there is None and identity is None:
+        return None, Row("", here, shape, "missing")
     if there is None:
         return np.full(shape, identity), Row("", here, shape, "set to its identity", f"{identity:g}")
     if there not in found:

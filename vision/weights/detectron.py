@@ -47,7 +47,7 @@ class _Dtype:
 class _Array:
     """Stands for `numpy.ndarray`, and for what makes an empty one before its state is set."""
 
-    array: np.ndarray
+    array: np.ndarray | None = None
 
     def __init__(self, *_: Any):
         pass
@@ -99,7 +99,7 @@ def _arrays(path: Path) -> Arrays:
     if not isinstance(blobs, dict) or not blobs:
         raise refuse(path, "is not a dictionary of arrays", "give the R-50.pkl or R-101.pkl of Detectron")
     for name, value in blobs.items():
-        if not isinstance(name, str) or not hasattr(value, "array"):
+        if not isinstance(name, str) or not isinstance(value, _Array) or value.array is None:
             raise refuse(path, f"{name!s:.40} is not an array", "give the R-50.pkl or R-101.pkl of Detectron")
     return {name: value.array for name, value in blobs.items()}
 

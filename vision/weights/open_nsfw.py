@@ -40,7 +40,7 @@ def read(path: Path, layout: list[Convolution]) -> Source:
         names[convolution.place] = dict(zip(("weight", "beta"), node.input[1:], strict=False))
     try:
         arrays = {name: numpy_helper.to_array(tensor) for name, tensor in tensors.items()}
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, KeyError) as error:
         raise refuse(path, f"its arrays are damaged ({error})") from None
     return Source(
         format="ONNX of Yahoo's open_nsfw",

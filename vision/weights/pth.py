@@ -99,7 +99,7 @@ def _of_zip(path: Path, content: bytes) -> Arrays:
                 key: archive.read(members[f"data/{key}"]) if f"data/{key}" in members else b""
                 for key in {tensor.storage.key for tensor in tensors.values()}
             }
-    except (zipfile.BadZipFile, NotImplementedError, OSError, EOFError) as error:
+    except (zipfile.BadZipFile, struct.error, RuntimeError, ValueError, OSError, EOFError) as error:
         raise refuse(path, f"is a damaged zip ({error})") from None
     return {name: _array(path, name, tensor, buffers[tensor.storage.key]) for name, tensor in tensors.items()}
 
@@ -117,25 +117,30 @@ def _of_stream(path: Path, content: bytes) -> Arrays:
         return Unpickler(path, stream, ADMITTED, note).load()
 
     magic, version, machine = load(), load(), load()
-    if (magic, version) != (MAGIC, VERSION) or machine.get("little_endian") is not True:
-        raise refuse(path, f"is of an unknown version of PyTorch's format ({version})")
-    tensors = _state(path, load())
-    buffers = {key: _next_buffer(path, stream, storages.get(key)) for key in load()}
+    little_endian = isinstance(machine, dict) and machine.get("little_endian") is True
+    if (magic, version) != (MAGIC, VERSION) or not little_endian:
+        raise refuse(path, f"is of an unknown version of PyTorch's format ({version!s:.20})")
+    tensors, keys = _state(path, load()), load()
+    if not isinstance(keys, list) or set(map(str, keys)) != storages.keys():
+        raise refuse(path, "is damaged: the storages are not those of its tensors")
+    buffers = {key: _next_buffer(path, stream, storages[key]) for key in map(str, keys)}
     return {name: _array(path, name, tensor, buffers.get(tensor.storage.key, b"")) for name, tensor in tensors.items()}
 
 
 def _storage(pid: Any) -> _Storage:
     """The storage of a persistent id: ("storage", type, key, device, count), and in a stream also None."""
     kind, code, key, _, count, *view = pid
-    if kind != "storage" or code not in STORAGES.values() or not isinstance(key, str) or any(view) or count < 0:
+    if kind != "storage" or code not in STORAGES.values() or not isinstance(key, str) or any(view):
         raise ValueError("an unknown storage")
+    if type(count) is not int or count < 0:
+        raise ValueError("a storage of an impossible size")
     return _Storage(np.dtype(code), key, count)
 
 
-def _next_buffer(path: Path, stream: IO[bytes], storage: _Storage | None) -> bytes:
+def _next_buffer(path: Path, stream: IO[bytes], storage: _Storage) -> bytes:
     length = stream.read(8)
-    if storage is None or len(length) < 8 or struct.unpack("<q", length) != (storage.count,):
-        raise refuse(path, "is damaged: the storages are not those of its tensors")
+    if len(length) < 8 or struct.unpack("<q", length) != (storage.count,):
+        raise refuse(path, "is damaged: a storage is not as long as its tensors need it")
     return stream.read(storage.count * storage.dtype.itemsize)
 
 

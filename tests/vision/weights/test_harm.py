@@ -125,6 +125,37 @@ def test_a_zip_that_is_no_state_dictionary_is_refused(refused, tmp_path, members
     refused()
 
 
+STREAMS = {
+    "no sizes of a machine": (1001, [1, 2]),
+    "big-endian": (1001, {"little_endian": False}),
+    "another version": (1002, {"little_endian": True}),
+    "no state": (1001, {"little_endian": True}, {}, None),
+}
+
+
+@pytest.mark.parametrize("name", STREAMS)
+def test_a_stream_that_is_not_pytorchs_is_refused(refused, tmp_path, name):
+    parts = (0x1950A86A20F9469CFC6C, *STREAMS[name])
+    (tmp_path / "source").write_bytes(b"".join(pickle.dumps(each, 2) for each in parts))
+    refused()
+
+
+@pytest.mark.parametrize("keys", [None, [[1]], ["0", "1"], []])
+def test_keys_of_other_storages_are_refused(refused, tmp_path, keys):
+    start = [pickle.dumps(each, 2) for each in (0x1950A86A20F9469CFC6C, 1001, {"little_endian": True})]
+    tensor = rebuild(b"K\x00", b"(K\x04t", b"(K\x01t")
+    storage = struct.pack("<q", 4) + bytes(16)
+    (tmp_path / "source").write_bytes(b"".join([*start, tensor, pickle.dumps(keys, 2), storage]))
+    refused()
+
+
+def test_an_attribute_does_not_make_an_array(refused, tmp_path):
+    value = OrderedDict()
+    value.array = 5
+    (tmp_path / "source").write_bytes(pickle.dumps({"conv1_w": value}, 2))
+    refused()
+
+
 def test_a_compressed_zip_is_not_unpacked(refused, tmp_path):
     with zipfile.ZipFile(tmp_path / "source", "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("archive/data.pkl", bytes(10**7))

@@ -5,11 +5,11 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
-from data.config import read_config
-from data.encoding import UNKNOWN_WORD, EncodedCorpus
-from data.errors import UserError
-from data.files import read_arrays, read_text, write_arrays, write_text
-from data.runs import RunFolder
+from data.common.config import read_config
+from data.common.errors import UserError
+from data.common.files import read_arrays, read_text, write_arrays, write_text
+from data.common.runs import RunFolder
+from data.text.encoding import UNKNOWN_WORD, EncodedCorpus
 from language.config import Config
 from language.han import HAN
 

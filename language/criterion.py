@@ -7,7 +7,7 @@ import tensorflow as tf
 from language.center_mass import center_mass_loss
 from language.config import RelationLossConfig
 from language.han import Attention
-from language.supervision import relation_targets
+from language.targets import relation_targets
 
 
 class Relations(NamedTuple):
@@ -47,7 +47,7 @@ def sentence_relations(
 
     Args:
         attention: what HAN returned for `words`.
-        words, categories: [B, S, W] as in `data.encoding`.
+        words, categories: [B, S, W] as in `data.text.encoding`.
         config: rule, mode, penalty and γ.
     """
     words = tf.gather_nd(words, attention.rows)  # [R, W]

@@ -1,9 +1,9 @@
-"""What the commands of documents share besides `data.options`."""
+"""What the commands of documents share besides `data.common.options`."""
 
 import argparse
 from pathlib import Path
 
-from data.errors import UserError
+from data.common.errors import UserError
 
 
 def add_cache_option(parser: argparse.ArgumentParser) -> None:

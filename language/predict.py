@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from tqdm import tqdm
 
-from data.config import read_config
-from data.encoding import EncodedDocuments, encode_corpus, encode_texts
-from data.errors import UserError, run_command
-from data.files import read_text, write_arrays
-from data.options import add_data_option, add_gpus_option, choose_gpus
-from data.runs import RunFolder
-from data.text import TextAnalyser
+from data.common.config import read_config
+from data.common.errors import UserError, run_command
+from data.common.files import read_text, write_arrays
+from data.common.options import add_data_option, add_gpus_option, choose_gpus
+from data.common.runs import RunFolder
+from data.text.encoding import EncodedDocuments, encode_corpus, encode_texts
+from data.text.sentences import TextAnalyser
 from language.config import Config
 from language.options import add_cache_option, require_gpus
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     import tensorflow as tf
 
     from language.checkpoint import TrainedRun
-    from language.packed_han import Forward
+    from language.packed.han import Forward
 
 BATCH = 256
 
@@ -103,7 +103,7 @@ def predict_test_set(folder: Path, data: Path, cache: Path | None, gpus: str | N
         return
     require_gpus(gpus)
     from language.checkpoint import TrainedRun
-    from language.packed_han import quickest_forward
+    from language.packed.han import quickest_forward
 
     trained = TrainedRun(folder)
     corpus = encode_corpus(trained.config.dataset, data, trained.config.text, cache or run.runs / "cache")

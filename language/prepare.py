@@ -5,11 +5,11 @@ from pathlib import Path
 
 import numpy as np
 
-from data.config import read_config
-from data.encoding import EncodedDocuments, encode_corpus
-from data.errors import run_command
-from data.options import add_data_option
-from data.word_vectors import word_vectors
+from data.common.config import read_config
+from data.common.errors import run_command
+from data.common.options import add_data_option
+from data.text.encoding import EncodedDocuments, encode_corpus
+from data.text.word_vectors import word_vectors
 from language.config import Config, RelationLossConfig
 
 BATCH = 256
@@ -53,7 +53,7 @@ def uniform_center_mass(documents: EncodedDocuments, config: RelationLossConfig)
     import tensorflow as tf
 
     from language.center_mass import center_mass_loss
-    from language.supervision import relation_targets
+    from language.targets import relation_targets
 
     masses = []
     for start in range(0, len(documents), BATCH):

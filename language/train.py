@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from tqdm import tqdm
 
-from data.config import read_config
-from data.encoding import EncodedCorpus, EncodedDocuments, encode_corpus
-from data.errors import UserError, run_command
-from data.options import choose_gpus, training_parser
-from data.runs import RunFolder
-from data.word_vectors import word_vectors
+from data.common.config import read_config
+from data.common.errors import UserError, run_command
+from data.common.options import choose_gpus, training_parser
+from data.common.runs import RunFolder
+from data.text.encoding import EncodedCorpus, EncodedDocuments, encode_corpus
+from data.text.word_vectors import word_vectors
 from language.config import Config
 from language.options import add_cache_option, require_gpus
 from language.predict import make_predict_step, predict_documents
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     import tensorflow as tf
 
     from language.han import HAN
-    from language.packed_han import Forward
+    from language.packed.han import Forward
 
 EXAMPLE = """\
 example, the supervised network of Table 6 on 20 Newsgroups:
@@ -46,7 +46,7 @@ def train(config: Config, corpus: EncodedCorpus, run: RunFolder, seed: int) -> N
     import tensorflow as tf
 
     from language.checkpoint import build_model, has_checkpoint, keep_inputs, require_same_inputs, restore
-    from language.packed_han import quickest_forward
+    from language.packed.han import quickest_forward
 
     device = _device()
     print(f"{run.path}: training on {device}")

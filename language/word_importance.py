@@ -16,11 +16,11 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
 
-from data.encoding import encode_texts, reader_of
-from data.errors import UserError, run_command
-from data.files import write_json
-from data.options import add_data_option, add_gpus_option, choose_gpus
-from data.text import CATEGORIES, TextAnalyser
+from data.common.errors import UserError, run_command
+from data.common.files import write_json
+from data.common.options import add_data_option, add_gpus_option, choose_gpus
+from data.text.encoding import encode_texts, reader_of
+from data.text.sentences import CATEGORIES, TextAnalyser
 from language.config import Config
 from language.options import require_gpus
 
@@ -90,7 +90,7 @@ def describe_sentence(trained: "TrainedRun", analyser: TextAnalyser, text: str, 
     Raises:
         UserError: the text has no such sentence.
     """
-    from language.supervision import relation_targets
+    from language.targets import relation_targets
 
     sentences = analyser.analyse(text)
     if not sentences:

@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # The networks of Tables 1 and 4 on real images that are trained on in minutes: blood cells.
 set -euo pipefail
-# shellcheck source=scripts/table.sh
-source "$(dirname "${BASH_SOURCE[0]}")/table.sh"
-source scripts/images.sh
+# shellcheck source=scripts/lib/table.sh
+source "$(dirname "${BASH_SOURCE[0]}")/lib/table.sh"
+source scripts/lib/images.sh
 training_images=yes # shellcheck disable=SC2034  # images.sh reads it
 
 about="Object detection, recall of relationship proposals over K and center-mass on BCCD, microscope images with three

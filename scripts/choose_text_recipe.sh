@@ -8,7 +8,7 @@ if [[ ${1:-} == -* ]]; then
   exit 2
 fi
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
-source scripts/environment.sh
+source scripts/lib/environment.sh
 
 data="${FAN_DATA:-datasets}" runs="${1:-runs/recipe}" epochs="${2:-10}"
 
@@ -23,4 +23,4 @@ for vectors in random skipgram; do
   done
 done
 
-python -m scripts.text_recipe --runs "$runs"
+python -m scripts.tables.text_recipe --runs "$runs"

@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # Focused attention beside Relation Networks: the same weights to start from, data and evaluation.
 set -euo pipefail
-# shellcheck source=scripts/table.sh
-source "$(dirname "${BASH_SOURCE[0]}")/table.sh"
-source scripts/images.sh
+# shellcheck source=scripts/lib/table.sh
+source "$(dirname "${BASH_SOURCE[0]}")/lib/table.sh"
+source scripts/lib/images.sh
 
 about="FAN beside Relation Networks: detection, recall of relationship proposals, center-mass, and what the head costs,
 for Faster R-CNN (base), the two modules of Relation Networks without (rn) and with supervision (rn-sup), FAN without
@@ -27,7 +27,7 @@ measure_costs() {
       for variant in "${variants[@]}"; do
         folders+=("$runs/$preset/$dataset/$variant/seed$seed")
       done
-      run python -m scripts.head_costs "${folders[@]}" ${gpus:+--gpus "$gpus"}
+      run python -m scripts.tables.head_costs "${folders[@]}" ${gpus:+--gpus "$gpus"}
     done
   done
 }

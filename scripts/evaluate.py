@@ -5,7 +5,7 @@ python -m scripts.evaluate detection RUN [RUN ...] --data DIR    detections.json
 python -m scripts.evaluate relations RUN [RUN ...] --data DIR    relations.npz → recall over K
 python -m scripts.evaluate center-mass RUN [RUN ...]             center_mass.npz → center-mass
 
-Detections and relations may also be in a file of their own, see `scripts.evaluate_files`.
+Detections and relations may also be in a file of their own, see `scripts.evaluation.files`.
 """
 
 import argparse
@@ -17,24 +17,24 @@ from typing import Any, get_args
 
 import numpy as np
 
-from data.errors import UserError, run_command
-from data.files import read_arrays, read_json, read_yaml, write_json
-from data.images import read_images
-from data.options import add_data_option
+from data.common.errors import UserError, run_command
+from data.common.files import read_arrays, read_json, read_yaml, write_json
+from data.common.options import add_data_option
+from data.common.runs import RunFolder
+from data.images.datasets import read_images
+from data.images.subset import Subset
 from data.records import ImageDataset
-from data.runs import RunFolder
-from data.subset import Subset
-from scripts.evaluate_files import add_file_options, take_file
-from scripts.image_metrics import (
+from scripts.evaluation.files import add_file_options, take_file
+from scripts.evaluation.image_metrics import (
     Metrics,
     describe_detection,
     describe_relations,
     detection_metrics,
     relation_metrics,
 )
-from scripts.metrics.center_mass import mean_center_mass
-from scripts.metrics.classification import accuracy, class_accuracies
-from scripts.metrics.relations import Rule
+from scripts.evaluation.metrics.center_mass import mean_center_mass
+from scripts.evaluation.metrics.classification import accuracy, class_accuracies
+from scripts.evaluation.metrics.relations import Rule
 
 PREDICT_AGAIN = "remove it and run the predict command again"
 TRAIN_AGAIN = "remove the run folder and train again"

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Figure 2: the importance of each word of a sentence, and the supervision target of the sentence.
 set -euo pipefail
-# shellcheck source=scripts/figure.sh
-source "$(dirname "${BASH_SOURCE[0]}")/figure.sh"
+# shellcheck source=scripts/lib/figure.sh
+source "$(dirname "${BASH_SOURCE[0]}")/lib/figure.sh"
 
 about="Figure 2: how much each word of a sentence counts in its descriptor, clockwise from twelve o'clock, for the word
 attention of Hatt (a_it) and for focused attention without (unsup) and with supervision (sup); on the right the

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Figure 4: the supervision targets of images, drawn on one.
 set -euo pipefail
-# shellcheck source=scripts/options.sh
-source "$(dirname "${BASH_SOURCE[0]}")/options.sh"
+# shellcheck source=scripts/lib/options.sh
+source "$(dirname "${BASH_SOURCE[0]}")/lib/options.sh"
 
 about="Figure 4: what an object (blue) is related to in the supervision targets T: on the left objects of different
 categories (orange), on the right also those of its own (yellow). Needs no trained network."
@@ -42,5 +42,5 @@ parse_options "$@"
 enter_environment
 
 write_miniature
-run python -m scripts.relation_targets --dataset "$dataset" --split "${split:-test}" ${image:+--image "$image"} \
+run python -m scripts.figures.relation_targets --dataset "$dataset" --split "${split:-test}" ${image:+--image "$image"} \
   ${object:+--object "$object"} --data "$data" --out "$out/$preset/figure4.png"

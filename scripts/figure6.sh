@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Figure 6: Figure 2 for further sentences.
 set -euo pipefail
-# shellcheck source=scripts/figure.sh
-source "$(dirname "${BASH_SOURCE[0]}")/figure.sh"
+# shellcheck source=scripts/lib/figure.sh
+source "$(dirname "${BASH_SOURCE[0]}")/lib/figure.sh"
 
 about="Figure 6: Figure 2 for further sentences: the importance of their words for the word attention of Hatt (a_it) and
 for focused attention without (unsup) and with supervision (sup), and their semantic pairs of words (T)."

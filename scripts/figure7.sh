@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Figure 7: Figure 1 for further images.
 set -euo pipefail
-# shellcheck source=scripts/regions_figure.sh
-source "$(dirname "${BASH_SOURCE[0]}")/regions_figure.sh"
+# shellcheck source=scripts/lib/regions_figure.sh
+source "$(dirname "${BASH_SOURCE[0]}")/lib/regions_figure.sh"
 
 about="Figure 7: Figure 1 for further images and objects: an object (blue) and the regions that it attends to (orange),
 with their weights, without supervision (fan-unsup, Relation Networks' kind of attention) and with it (fan-sup).

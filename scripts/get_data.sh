@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
 # Gets a data set of the paper, NLTK's models, or ImageNet weights: scripts/get_data.sh NAME [--data DIR]
-# [--archive FILE]. Without NAME, a table of all of them. data/download.py downloads; data/sources.py and
-# data/weights.py say from where. Weights are then converted by vision/weights.
+# [--archive FILE]. Without NAME, a table of all of them. data/download/__main__.py downloads; data/download/sources.py and
+# data/download/weights.py say from where. Weights are then converted by vision/weights.
 set -euo pipefail
-# shellcheck source=scripts/options.sh
-source "$(dirname "${BASH_SOURCE[0]}")/options.sh" # for from_root
-source scripts/environment.sh
+# shellcheck source=scripts/lib/options.sh
+source "$(dirname "${BASH_SOURCE[0]}")/lib/options.sh" # for from_root
+source scripts/lib/environment.sh
 
 [[ -z ${FAN_DATA:-} ]] || FAN_DATA="$(from_root "$FAN_DATA")"
 data="${FAN_DATA:-datasets}" name="" arguments=() option=""

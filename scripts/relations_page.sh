@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # A page on which a reader clicks objects of images and sees what they attend to.
 set -euo pipefail
-# shellcheck source=scripts/options.sh
-source "$(dirname "${BASH_SOURCE[0]}")/options.sh"
+# shellcheck source=scripts/lib/options.sh
+source "$(dirname "${BASH_SOURCE[0]}")/lib/options.sh"
 
 about="Makes a page of a folder of images, one HTML file that loads nothing: on it a reader clicks an object and sees which
 regions it attends to, by a network without supervision beside one with it. Any two finished runs with focused
@@ -58,4 +58,4 @@ name="attended/$(basename "${out%.html}").npz"
 for network in "$unsup" "$sup"; do
   run python -m vision.attended "$network" "$images" --out "$network/$name" ${gpus:+--gpus "$gpus"}
 done
-run python -m scripts.relations_page "$unsup/$name" "$sup/$name" "${options[@]}" --out "$out"
+run python -m scripts.figures.relations_page "$unsup/$name" "$sup/$name" "${options[@]}" --out "$out"

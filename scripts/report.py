@@ -17,14 +17,14 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from data.errors import UserError, run_command
-from data.files import write_text
-from scripts.bars import draw_bars
-from scripts.collect import Cell, Run, collect_runs, fill_cells, fill_curves, script_of
-from scripts.curves import Line, draw_curves, read_lines
-from scripts.markdown import MINIATURE, markdown_sections
-from scripts.metrics.trials import summarize
-from scripts.paper import Table, read_tables
+from data.common.errors import UserError, run_command
+from data.common.files import write_text
+from scripts.evaluation.metrics.trials import summarize
+from scripts.tables.bars import draw_bars
+from scripts.tables.collect import Cell, Run, collect_runs, fill_cells, fill_curves, script_of
+from scripts.tables.curves import Line, draw_curves, read_lines
+from scripts.tables.markdown import MINIATURE, markdown_sections
+from scripts.tables.paper import Table, read_tables
 
 
 def write_report(

@@ -9,8 +9,8 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 readonly stamp=.venv/fan-setup.txt
 readonly log=setup.log
 
-# shellcheck source=scripts/gpus.sh
-source scripts/gpus.sh
+# shellcheck source=scripts/lib/gpus.sh
+source scripts/lib/gpus.sh
 
 usage() {
   cat <<'END'

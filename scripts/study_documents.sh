@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Why Table 6 comes out as it does: learning curves on posts held out of the training set.
 set -euo pipefail
-# shellcheck source=scripts/table.sh
-source "$(dirname "${BASH_SOURCE[0]}")/table.sh"
+# shellcheck source=scripts/lib/table.sh
+source "$(dirname "${BASH_SOURCE[0]}")/lib/table.sh"
 
 about="Trains the networks of Table 6, for their epochs, for twice as many and without headers, and FAN-hatt-sup with
 other weights and exponents of the relation loss, on nine tenths of the training posts, and judges them after every
@@ -54,4 +54,4 @@ study_runs() {
 write_miniature
 prepare_settings
 run_jobs study_runs
-run python -m scripts.learning_curves "${settings[@]/%\ */}" --preset "$preset" --runs "$runs/study" --out "$out"
+run python -m scripts.tables.learning_curves "${settings[@]/%\ */}" --preset "$preset" --runs "$runs/study" --out "$out"

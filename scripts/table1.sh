@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # Table 1: how to supervise the focused attention.
 set -euo pipefail
-# shellcheck source=scripts/table.sh
-source "$(dirname "${BASH_SOURCE[0]}")/table.sh"
-source scripts/images.sh
+# shellcheck source=scripts/lib/table.sh
+source "$(dirname "${BASH_SOURCE[0]}")/lib/table.sh"
+source scripts/lib/images.sh
 
 about="Table 1: recall of relationship proposals over K on VOC07, for focused attention without supervision (fan-unsup),
 and supervised by rows (fan-sup-row), as a matrix (fan-sup-mat), or as a matrix with the focal term (fan-sup), next to

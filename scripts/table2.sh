@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Table 2: recall of the relations that people have annotated in Visual Genome.
 set -euo pipefail
-# shellcheck source=scripts/table.sh
-source "$(dirname "${BASH_SOURCE[0]}")/table.sh"
+# shellcheck source=scripts/lib/table.sh
+source "$(dirname "${BASH_SOURCE[0]}")/lib/table.sh"
 
 about="Table 2: recall of relationship proposals over K on Visual Genome, whose relations people have annotated, for
 focused attention without supervision (fan-unsup), and supervised by the pairs of different categories (fan-sup) or by

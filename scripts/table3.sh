@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # Table 3: losses of the center-mass.
 set -euo pipefail
-# shellcheck source=scripts/table.sh
-source "$(dirname "${BASH_SOURCE[0]}")/table.sh"
-source scripts/images.sh
+# shellcheck source=scripts/lib/table.sh
+source "$(dirname "${BASH_SOURCE[0]}")/lib/table.sh"
+source scripts/lib/images.sh
 
 about="Table 3: object detection and recall of relationship proposals on VOC07 for several losses of the center-mass:
 smooth L1, L2, and the focal loss with r = 0 (fan-sup-mat), 1, 2 (fan-sup), 3 and 4; and the

@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # Table 4: object detection by Faster R-CNN, without and with focused attention.
 set -euo pipefail
-# shellcheck source=scripts/table.sh
-source "$(dirname "${BASH_SOURCE[0]}")/table.sh"
-source scripts/images.sh
+# shellcheck source=scripts/lib/table.sh
+source "$(dirname "${BASH_SOURCE[0]}")/lib/table.sh"
+source scripts/lib/images.sh
 
 about="Table 4: object detection on VOC07 and minicoco, for Faster R-CNN (base), with a focused attention network added
 (fan-unsup), and with its attention supervised (fan-sup). Trains, predicts, evaluates and prints the table beside the

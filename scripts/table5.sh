@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Table 5: scene categorization by a branch beside the detectors of Table 4.
 set -euo pipefail
-# shellcheck source=scripts/table.sh
-source "$(dirname "${BASH_SOURCE[0]}")/table.sh"
+# shellcheck source=scripts/lib/table.sh
+source "$(dirname "${BASH_SOURCE[0]}")/lib/table.sh"
 
 about="Table 5: scene categorization on MIT67, by the convolutions of an ImageNet network (cnn) or of a detector
 (cnn-coco), and with the features of its ROIs: their maximum (cnn-rois), or what focused attention makes of them,

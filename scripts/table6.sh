@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # Table 6: document classification by hierarchical attention networks, without and with focused attention.
 set -euo pipefail
-# shellcheck source=scripts/table.sh
-source "$(dirname "${BASH_SOURCE[0]}")/table.sh"
-source scripts/documents.sh
+# shellcheck source=scripts/lib/table.sh
+source "$(dirname "${BASH_SOURCE[0]}")/lib/table.sh"
+source scripts/lib/documents.sh
 
 about="Table 6: accuracy of document classification on 20 Newsgroups and two samples of Yahoo Answers, for
 hierarchical attention networks (hatt), with a focused attention network added (fan-unsup), and with its attention

@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # Table 7: which pairs of objects to supervise the focused attention with.
 set -euo pipefail
-# shellcheck source=scripts/table.sh
-source "$(dirname "${BASH_SOURCE[0]}")/table.sh"
-source scripts/images.sh
+# shellcheck source=scripts/lib/table.sh
+source "$(dirname "${BASH_SOURCE[0]}")/lib/table.sh"
+source scripts/lib/images.sh
 
 about="Table 7: object detection on VOC07 when the focused attention is supervised by pairs of different instances
 (fan-sup-different-instance) or of different categories (fan-sup); and a detector without attention (base). Trains,

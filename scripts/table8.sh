@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # Table 8: which word pairs to supervise the focused attention with.
 set -euo pipefail
-# shellcheck source=scripts/table.sh
-source "$(dirname "${BASH_SOURCE[0]}")/table.sh"
-source scripts/documents.sh
+# shellcheck source=scripts/lib/table.sh
+source "$(dirname "${BASH_SOURCE[0]}")/lib/table.sh"
+source scripts/lib/documents.sh
 
 about="Table 8: accuracy on 20 Newsgroups when the focused attention is supervised by pairs of different words, of
 words of the same lexical category, of different categories, or of semantic pairs (fan-sup), and without it (hatt); the

@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # Table 9: how the center-mass converges.
 set -euo pipefail
-# shellcheck source=scripts/table.sh
-source "$(dirname "${BASH_SOURCE[0]}")/table.sh"
-source scripts/images.sh
+# shellcheck source=scripts/lib/table.sh
+source "$(dirname "${BASH_SOURCE[0]}")/lib/table.sh"
+source scripts/lib/images.sh
 training_images=yes # shellcheck disable=SC2034  # images.sh reads it
 
 about="Table 9: the center-mass of the finished networks on the training images (all of them) and the test images of

@@ -28,7 +28,7 @@ done
 
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 scripts/setup.sh
-source scripts/environment.sh
+source scripts/lib/environment.sh
 
 status=0
 check() {

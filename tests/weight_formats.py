@@ -18,7 +18,7 @@ from tests.weight_files import (
     write_python3_pickle,
     write_safetensors,
 )
-from vision.backbone import PIXEL_MEANS
+from vision.models.backbone import PIXEL_MEANS
 
 MSRA = {"bgr": True, "means": (102.9801, 115.9465, 122.7717), "stds": (1.0, 1.0, 1.0)}
 SCALED = {"bgr": False, "means": (123.675, 116.28, 103.53), "stds": (58.395, 57.12, 57.375)}

@@ -32,12 +32,12 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from tqdm import tqdm
 
-from data.config import read_config
-from data.errors import UserError, run_command
-from data.files import write_arrays
-from data.options import add_data_option, add_gpus_option, choose_gpus, count_from_1
-from data.pixels import read_pixels
-from data.runs import RunFolder
+from data.common.config import read_config
+from data.common.errors import UserError, run_command
+from data.common.files import write_arrays
+from data.common.options import add_data_option, add_gpus_option, choose_gpus, count_from_1
+from data.common.runs import RunFolder
+from data.images.pixels import read_pixels
 from vision.chosen_images import choose_images, find_images
 from vision.config import Config
 
@@ -47,7 +47,7 @@ if TYPE_CHECKING:
 
     from vision.checkpoint import TrainedRun
     from vision.config import DetectionConfig
-    from vision.detector import DetectorOutput
+    from vision.models.detector import DetectorOutput
 
 EXAMPLES = """\
 examples:
@@ -86,7 +86,7 @@ def attended_regions(
     """
     from mxnet import nd
 
-    from vision.boxes import iou
+    from vision.models.boxes import iou
     from vision.postprocess import moved_boxes, soft_nms
 
     real = np.flatnonzero(output.mask[0].asnumpy())

@@ -9,14 +9,14 @@ import mxnet as mx
 import numpy as np
 from mxnet import gluon
 
-from data.config import read_config
-from data.errors import REMEDIES, UserError
-from data.files import read_arrays, read_text, replaced_on_success, write_arrays, write_text
+from data.common.config import read_config
+from data.common.errors import REMEDIES, UserError
+from data.common.files import read_arrays, read_text, replaced_on_success, write_arrays, write_text
+from data.common.runs import RunFolder
 from data.records import ImageDataset, ImageRecord, SceneDataset, SceneRecord
-from data.runs import RunFolder
 from vision.config import Config
-from vision.detector import Detector
 from vision.devices import reason
+from vision.models.detector import Detector
 
 TRAIN_AGAIN = "remove the run folder and train again"
 

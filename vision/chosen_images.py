@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TypeVar
 
-from data.errors import UserError
-from data.images import read_images
-from data.mit67 import read_mit67
-from data.pixels import IMAGE_SUFFIXES
+from data.common.errors import UserError
+from data.images.datasets import read_images
+from data.images.mit67 import read_mit67
+from data.images.pixels import IMAGE_SUFFIXES
 from vision.config import Config
 
 Item = TypeVar("Item")

@@ -4,7 +4,7 @@ import math
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from data.subset import Subset
+from data.images.subset import Subset
 
 Mode = Literal["matrix", "row"]
 Penalty = Literal["focal", "l2", "smooth_l1"]
@@ -37,13 +37,13 @@ class ImagesConfig:
     """Which images there are and how large the network sees them.
 
     Args:
-        train_split, test_split: names as in `data.images`.
+        train_split, test_split: names as in `data.images.datasets`.
         train_images, test_images: how many each holds; of minicoco's "train", how many are drawn.
         short_side, long_side: an image is scaled until its short side has so many pixels, unless its long side would
             have more than `long_side`, which it has then.
         flipped_copies: whether an epoch also shows the mirror image of each training image (Relation Networks: yes).
-        id_lists: folder of `data/lists/` whose lists of image ids replace the splits of a data set in VOC layout; empty
-            for the data set's own splits.
+        id_lists: folder of `data/images/lists/` whose lists of image ids replace the splits of a data set in VOC
+            layout; empty for the splits of the data set itself.
         categories: the categories that are trained on and evaluated; empty for all. Objects of others are dropped.
     """
 
@@ -75,7 +75,7 @@ class ModelConfig:
     """Sizes of the network (paper, appendix B and figure 5; Relation Networks where the paper is silent).
 
     Args:
-        backbone: the ResNet, see `vision.backbone`; "resnet10", for miniatures, has no pretrained weights.
+        backbone: the ResNet, see `vision.models.backbone`; "resnet10", for miniatures, has no pretrained weights.
         pretrained: what it starts from: "imagenet", for `imagenet/<backbone>.params` in the data folder
             (`scripts/get_data.sh`), a `.params` file (see `vision.weights`), or "none".
         initial_weights: of the hidden layers after the backbone: "relation_networks" draws them with σ = 0.01, made for

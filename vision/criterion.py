@@ -5,11 +5,11 @@ from typing import NamedTuple
 from mxnet import autograd, nd
 from mxnet.ndarray import NDArray
 
-from vision.anchors import anchor_boxes
 from vision.center_mass import CenterMassLoss, real_pairs
 from vision.config import Config
 from vision.detection_targets import RPN_SAMPLES, Targets, roi_targets, rpn_targets
-from vision.detector import DetectorOutput
+from vision.models.anchors import anchor_boxes
+from vision.models.detector import DetectorOutput
 from vision.targets import relation_targets
 
 

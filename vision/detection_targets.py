@@ -11,7 +11,7 @@ from mxnet import nd
 from mxnet.ndarray import NDArray
 
 from data.records import ImageRecord
-from vision.boxes import encode, iou
+from vision.models.boxes import encode, iou
 
 RPN_SAMPLES = 256  # anchors an image, at most half of them on objects
 RPN_FOREGROUND, RPN_BACKGROUND = 0.7, 0.3  # IoU with the best object: from here on, and below

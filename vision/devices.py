@@ -7,7 +7,7 @@ from contextlib import contextmanager
 import mxnet as mx
 from mxnet import nd
 
-from data.errors import UserError
+from data.common.errors import UserError
 
 DEFERRED = (signal.SIGINT, signal.SIGTERM)
 
@@ -16,7 +16,7 @@ def find_devices(gpus: str | None) -> list[mx.Context]:
     """All GPUs that may be seen, or the CPU where there are none.
 
     Args:
-        gpus: the ids that were asked for, to which `data.options.choose_gpus` has confined this process; None for any.
+        gpus: the ids to which `data.common.options.choose_gpus` has restricted this process; None for any.
 
     Raises:
         UserError: GPUs were asked for, and MXNet does not see them all; or it cannot compute on one that it sees.

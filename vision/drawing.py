@@ -10,9 +10,9 @@ from matplotlib.patches import Rectangle
 from matplotlib.patheffects import Normal, Stroke
 from mxnet import nd
 
-from data.files import replaced_on_success
-from data.proposals import Proposals
-from vision.boxes import iou
+from data.common.files import replaced_on_success
+from data.images.proposals import Proposals
+from vision.models.boxes import iou
 from vision.postprocess import Detections
 
 PANEL = 6.5  # inches of the picture's longer side

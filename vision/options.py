@@ -1,4 +1,4 @@
-"""What the commands of images share besides `data.options`."""
+"""What the commands of images share besides `data.common.options`."""
 
 import argparse
 import re

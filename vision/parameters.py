@@ -7,8 +7,8 @@ import mxnet as mx
 import numpy as np
 from mxnet.ndarray import NDArray
 
-from data.errors import REMEDIES, UserError
-from data.files import replaced_on_success
+from data.common.errors import REMEDIES, UserError
+from data.common.files import replaced_on_success
 from vision.devices import reason
 
 

@@ -10,11 +10,11 @@ import numpy as np
 from mxnet import nd
 from mxnet.ndarray import NDArray
 
-from data.files import replaced_on_success
-from vision.boxes import clip, decode, iou
+from data.common.files import replaced_on_success
 from vision.config import DetectionConfig
 from vision.detection_targets import BOX_STDS
-from vision.detector import DetectorOutput
+from vision.models.boxes import clip, decode, iou
+from vision.models.detector import DetectorOutput
 
 Suppression = Literal["soft", "hard"]
 HARD_NMS_IOU = 0.3  # of Fast R-CNN on VOC, and of Deformable ConvNets, the sibling of Relation Networks

@@ -7,16 +7,16 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from data.config import read_config
-from data.errors import UserError, run_command
-from data.files import read_arrays
-from data.options import add_data_option, add_gpus_option, choose_gpus, count_from_1
-from data.pixels import read_pixels
-from data.proposals import PAIRS, has_pairs
-from data.runs import RunFolder
+from data.common.config import read_config
+from data.common.errors import UserError, run_command
+from data.common.files import read_arrays
+from data.common.options import add_data_option, add_gpus_option, choose_gpus, count_from_1
+from data.common.runs import RunFolder
+from data.images.pixels import read_pixels
+from data.images.proposals import PAIRS, has_pairs
 from vision.config import Config
 from vision.options import add_workers_option
-from vision.scene_config import is_on_scenes
+from vision.scenes.config import is_on_scenes
 
 if TYPE_CHECKING:
     from vision.postprocess import Detections, Suppression
@@ -192,7 +192,7 @@ def main() -> None:
     choose_gpus(arguments.gpus)
     how = arguments.data, arguments.gpus, arguments.workers
     if arguments.scene:
-        from vision.scene_predict import predict_scenes, predict_test_scenes
+        from vision.scenes.predict import predict_scenes, predict_test_scenes
 
         if arguments.images:
             predict_scenes(arguments.images, arguments.run, arguments.gpus)

@@ -11,17 +11,17 @@ from mxnet import nd
 from mxnet.ndarray import NDArray
 from tqdm import tqdm
 
-from data.errors import UserError
-from data.files import write_arrays
-from data.images import read_images
-from data.proposals import PAIRS, Proposals, relations_writer
+from data.common.errors import UserError
+from data.common.files import write_arrays
+from data.common.runs import RunFolder
+from data.images.datasets import read_images
+from data.images.proposals import PAIRS, Proposals, relations_writer
 from data.records import ImageDataset
-from data.runs import RunFolder
 from vision.checkpoint import TrainedRun
 from vision.criterion import Criterion
-from vision.detector import DetectorOutput
 from vision.devices import find_devices, signals_deferred
 from vision.loader import Batch, load_batches, test_order
+from vision.models.detector import DetectorOutput
 from vision.postprocess import Detections, Suppression, detections, detections_writer
 from vision.proposals import relationship_proposals
 

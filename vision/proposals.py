@@ -5,7 +5,7 @@ from mxnet import nd
 from mxnet.ndarray import NDArray
 from scipy.special import log_softmax
 
-from data.proposals import PAIRS, Proposals, Ranking, best_pairs
+from data.images.proposals import PAIRS, Proposals, Ranking, best_pairs
 
 
 def relationship_proposals(

@@ -6,11 +6,11 @@ import mxnet as mx
 import numpy as np
 from mxnet import gluon, nd
 
-from data.runs import RunFolder
+from data.common.runs import RunFolder
 from vision.checkpoint import newest_epoch, restore, save
 from vision.config import TrainingConfig
 from vision.devices import names
-from vision.scene_config import SceneTrainingConfig
+from vision.scenes.config import SceneTrainingConfig
 
 DECAY = 0.1  # of the learning rate, once
 SMALLER_STEPS = "try a smaller training.learning_rate in another --runs folder"

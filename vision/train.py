@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from tqdm import tqdm
 
-from data.config import read_config
-from data.errors import UserError, run_command
-from data.images import read_images
-from data.options import choose_gpus, training_parser
+from data.common.config import read_config
+from data.common.errors import UserError, run_command
+from data.common.options import choose_gpus, training_parser
+from data.common.runs import RunFolder
+from data.images.datasets import read_images
 from data.records import ImageDataset, ImageRecord
-from data.runs import RunFolder
 from vision.config import Config
 from vision.options import add_workers_option
 
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from mxnet import gluon
 
     from vision.criterion import Criterion, Losses
-    from vision.detector import Detector
     from vision.loader import Batch
+    from vision.models.detector import Detector
 
 EXAMPLE = """\
 example, the supervised network of Tables 1, 3, 4 and 7 on VOC 2007:
@@ -109,7 +109,7 @@ def require_relations(config: Config, dataset: ImageDataset) -> None:
 def make_learner(config: Config, classes: int, devices: list["mx.Context"]) -> Learner:
     """A network with the weights it starts from, drawn from MXNet's seed, and what trains it."""
     from vision.criterion import Criterion
-    from vision.detector import build_detector
+    from vision.models.detector import build_detector
     from vision.solver import make_trainer
 
     detector = build_detector(config.model, classes, devices)

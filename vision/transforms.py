@@ -5,20 +5,20 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image
 
-from data.annotations import boxes_in_picture
-from data.errors import UserError
-from data.pixels import read_pixels
+from data.common.errors import UserError
+from data.images.annotations import boxes_in_picture
+from data.images.pixels import read_pixels
 from data.records import ImageRecord
-from vision.backbone import PIXEL_MEANS
 from vision.config import ImagesConfig
 from vision.detection_targets import learned_objects
+from vision.models.backbone import PIXEL_MEANS
 
 
 class Sample(NamedTuple):
     """One image as the network sees it, and the objects it is trained on.
 
     Args:
-        image: [3, H, W] float32, RGB less `vision.backbone.PIXEL_MEANS`.
+        image: [3, H, W] float32, RGB less `vision.models.backbone.PIXEL_MEANS`.
         boxes: [G, 4] float32 corners in pixels of `image`; see `vision.detection_targets.learned_objects`. G may be 0.
         labels: [G] float32, classes from 0.
         scale: by which the sides of the original were multiplied.

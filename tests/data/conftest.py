@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from data.newsgroups import ARCHIVE, TEST, TRAIN
-from data.recipe import TextRecipe
+from data.text.newsgroups import ARCHIVE, TEST, TRAIN
+from data.text.recipe import TextRecipe
 
 SHARED = Path(__file__).parents[3] / "shared" / "datasets"
 

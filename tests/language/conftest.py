@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from data.config import read_config
+from data.common.config import read_config
 from language.config import Config
 
 CONFIGS = Path(__file__).parents[2] / "language" / "configs"

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from data.config import read_config
-from data.errors import UserError
+from data.common.config import read_config
+from data.common.errors import UserError
 from language.config import Config
 
 FOLDER = Path(__file__).parents[2] / "language" / "configs"

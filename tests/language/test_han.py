@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from data.text import CATEGORIES
+from data.text.sentences import CATEGORIES
 from language.config import RelationLossConfig
 from language.criterion import criterion
 from language.han import HAN

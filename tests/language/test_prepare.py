@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from data import encoding
-from data.config import write_config
+from data.common.config import write_config
+from data.text import encoding
 from language import prepare
 
 

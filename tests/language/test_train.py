@@ -9,16 +9,16 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from data.encoding import encode_corpus
-from data.errors import UserError
-from data.files import array_names, read_arrays
-from data.runs import RunFolder
+from data.common.errors import UserError
+from data.common.files import array_names, read_arrays
+from data.common.runs import RunFolder
+from data.text.encoding import encode_corpus
 from language import train as training
 from language.checkpoint import TrainedRun
-from language.packed_han import quickest_forward
+from language.packed.han import quickest_forward
 from language.predict import make_predict_step, predict_documents, predict_test_set, predict_text
 from language.prepare import uniform_center_mass
-from language.supervision import category_pairs
+from language.targets import category_pairs
 from language.train import train
 
 

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from data.config import read_config
-from data.errors import run_command
-from data.mini import write_miniature
-from data.runs import RunFolder
+from data.common.config import read_config
+from data.common.errors import run_command
+from data.common.runs import RunFolder
+from data.mini.__main__ import write_miniature
 from language.attention import FocusedAttention, focused_importance
 from language.checkpoint import build_model
 from language.config import Config

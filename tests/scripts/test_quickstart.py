@@ -11,7 +11,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 STUB = f"""#!/usr/bin/env bash
-[[ $2 != scripts.jobs ]] || exec {sys.executable} "$@"
+[[ $2 != scripts.tables.jobs ]] || exec {sys.executable} "$@"
 printf '%s\\n' "$(printf '%q ' "$@")" >> "$(dirname "$0")/calls"
 """
 

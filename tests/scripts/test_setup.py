@@ -11,7 +11,7 @@ import yaml
 
 ROOT = Path(__file__).parents[2]
 TOOLS = "awk bash cat cp cut dirname grep ln mkdir paste rm sed sha256sum sort tail tee touch"
-LISTED = ["environment.yml", "scripts/setup.sh", "scripts/gpus.sh", "scripts/environment.sh", "scripts/test.sh"]
+LISTED = ["environment.yml", "scripts/setup.sh", "scripts/lib/gpus.sh", "scripts/lib/environment.sh", "scripts/test.sh"]
 
 # Answers what setup.sh asks a Python, makes environments that hold only itself, and notes what pip is told.
 PYTHON = """#!/bin/bash
@@ -355,7 +355,7 @@ def test_gpu_check_fails_on_a_library_that_the_wheels_should_have_brought(clone_
 
 
 def test_environment_needs_setup_first(clone):
-    script = clone.root / "scripts/environment.sh"
+    script = clone.root / "scripts/lib/environment.sh"
     done = subprocess.run(["bash", "-ec", f"source '{script}'"], capture_output=True, text=True)
     assert (done.returncode, done.stderr.count("\n")) == (2, 1)
     assert "run scripts/setup.sh" in done.stderr
@@ -365,7 +365,7 @@ def test_environment_puts_cuda_wheels_on_the_library_path(clone_with_python):
     clone_with_python.setup()
     cudnn = clone_with_python.root / ".venv/lib/python3.11/site-packages/nvidia/cudnn/lib"
     cudnn.mkdir(parents=True)
-    script = clone_with_python.root / "scripts/environment.sh"
+    script = clone_with_python.root / "scripts/lib/environment.sh"
     shown = subprocess.run(
         ["bash", "-euc", f"source '{script}'; echo $LD_LIBRARY_PATH; type -P python"],
         env={"PATH": os.environ["PATH"], "LD_LIBRARY_PATH": "/already/there"},

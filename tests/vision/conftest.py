@@ -8,12 +8,14 @@ import numpy as np
 import pytest
 from mxnet import nd
 
-from data import mini_images, mini_mit67, voc
-from data.config import read_config
-from data.images import read_images
-from data.runs import RunFolder
+from data.common.config import read_config
+from data.common.runs import RunFolder
+from data.images import voc
+from data.images.datasets import read_images
+from data.mini import images as mini_images
+from data.mini import mit67 as mini_mit67
 from vision.config import Config
-from vision.scene_config import SceneConfig, SceneImagesConfig
+from vision.scenes.config import SceneConfig, SceneImagesConfig
 from vision.train import train
 
 CONFIGS = Path(__file__).parents[2] / "vision" / "configs"
@@ -111,7 +113,7 @@ def scenes() -> SceneConfig:
 
 @pytest.fixture(scope="module")
 def without_tensorboard():
-    """Writes nothing for TensorBoard, whose import takes longer than all the rest; `data.runs` is tested elsewhere."""
+    """Writes nothing for TensorBoard, whose import is slow; `data.common.runs` is tested elsewhere."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(RunFolder, "_write_tensorboard", lambda *_: None)
         yield

@@ -13,11 +13,11 @@ import pytest
 from mxnet import nd
 from PIL import Image
 
-from data.config import write_config
-from data.errors import run_command
-from data.images import read_images
-from data.runs import RunFolder
-from scripts.attended import read_attended
+from data.common.config import write_config
+from data.common.errors import run_command
+from data.common.runs import RunFolder
+from data.images.datasets import read_images
+from scripts.figures.attended import read_attended
 from vision import attended
 from vision.attended import attended_regions, strongest_attention
 from vision.checkpoint import TrainedRun, keep_inputs, save

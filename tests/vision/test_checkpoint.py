@@ -10,12 +10,12 @@ import mxnet as mx
 import numpy as np
 import pytest
 
-from data.config import write_config
-from data.errors import UserError
-from data.images import read_images
-from data.runs import RunFolder
+from data.common.config import write_config
+from data.common.errors import UserError
+from data.common.runs import RunFolder
+from data.images.datasets import read_images
 from vision.checkpoint import TrainedRun, keep_inputs, newest_epoch, require_same_inputs, restore, save
-from vision.detector import Detector
+from vision.models.detector import Detector
 from vision.train import make_learner
 
 CPU = [mx.cpu()]

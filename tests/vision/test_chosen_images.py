@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from data.errors import UserError
+from data.common.errors import UserError
 from vision.chosen_images import choose_images, find_images, spread
 
 

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 import yaml
 
-from data.config import read_config, write_config
-from data.errors import UserError
-from data.runs import RunFolder
-from data.subset import list_folder
+from data.common.config import read_config, write_config
+from data.common.errors import UserError
+from data.common.runs import RunFolder
+from data.images.subset import list_folder
 from vision import center_mass, config, targets
 from vision.config import Config
 

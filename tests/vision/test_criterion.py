@@ -9,7 +9,7 @@ from mxnet import autograd, gluon, nd
 
 from vision.criterion import Criterion, head_loss, rpn_loss
 from vision.detection_targets import RPN_SAMPLES, Targets
-from vision.detector import DetectorOutput, build_detector
+from vision.models.detector import DetectorOutput, build_detector
 
 IMAGES, ROIS, CLASSES = 2, 7, 4
 

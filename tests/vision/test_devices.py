@@ -10,7 +10,7 @@ import mxnet as mx
 import pytest
 from mxnet import nd
 
-from data.errors import UserError
+from data.common.errors import UserError
 from vision import devices
 from vision.devices import find_devices, reason, signals_deferred
 

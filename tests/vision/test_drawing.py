@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from matplotlib.image import imread
 
-from data.proposals import Proposals, Ranking
+from data.images.proposals import Proposals, Ranking
 from vision.drawing import class_color, draw_detections, strongest_relations
 from vision.postprocess import Detections
 

@@ -11,7 +11,7 @@ import pytest
 from mxnet import nd
 from PIL import Image
 
-from data.errors import UserError
+from data.common.errors import UserError
 from data.records import ImageRecord
 from vision.config import ImagesConfig
 from vision.loader import Batch, View, load_batches, training_order

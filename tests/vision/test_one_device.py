@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from mxnet import autograd, nd
 
-from data.images import read_images
+from data.images.datasets import read_images
 from tests.vision.conftest import with_modules
 from tests.vision.devices_watch import watched
 from vision.attended import attend
@@ -20,10 +20,10 @@ from vision.checkpoint import TrainedRun
 from vision.criterion import Criterion
 from vision.loader import Batch, View, load_batches
 from vision.prediction import measure_center_mass, predict_image
-from vision.scene import Learner
-from vision.scene import train_step as train_scene_step
-from vision.scene_features import look_at
-from vision.scene_network import SceneNetwork
+from vision.scenes.features import look_at
+from vision.scenes.network import SceneNetwork
+from vision.scenes.train import Learner
+from vision.scenes.train import train_step as train_scene_step
 from vision.train import make_learner, train_epoch, train_step
 
 DEVICE = mx.cpu(1)

@@ -4,7 +4,7 @@ import numpy as np
 from mxnet import nd
 
 from vision.config import DetectionConfig
-from vision.detector import DetectorOutput
+from vision.models.detector import DetectorOutput
 from vision.postprocess import coco_results, detections, soft_nms
 
 CONFIG = DetectionConfig(score_threshold=1e-3, soft_nms_sigma=0.6, most=100)

@@ -13,12 +13,12 @@ import pytest
 from mxnet import nd
 from PIL import Image
 
-from data.errors import UserError
-from data.files import read_arrays
-from data.images import read_images
-from data.runs import RunFolder
+from data.common.errors import UserError
+from data.common.files import read_arrays
+from data.common.runs import RunFolder
+from data.images.datasets import read_images
 from scripts.evaluate import evaluate_center_mass, evaluate_detection, evaluate_relations
-from scripts.predictions import read_detections, read_relations
+from scripts.evaluation.predictions import read_detections, read_relations
 from vision import criterion, prediction
 from vision import predict as predicting
 from vision.attended import write_attended

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from mxnet import nd
 
-from data.errors import UserError
-from data.proposals import Proposals, Ranking, has_pairs, relations_writer
-from scripts.predictions import read_relations
+from data.common.errors import UserError
+from data.images.proposals import Proposals, Ranking, has_pairs, relations_writer
+from scripts.evaluation.predictions import read_relations
 from vision.proposals import relationship_proposals
 
 

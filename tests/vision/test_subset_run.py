@@ -7,10 +7,10 @@ import sys
 import pytest
 from PIL import Image
 
-from data import subset
-from data.config import write_config
-from data.images import read_images
-from data.runs import RunFolder
+from data.common.config import write_config
+from data.common.runs import RunFolder
+from data.images import subset
+from data.images.datasets import read_images
 from scripts.evaluate import evaluate_detection, evaluate_relations, read_test_images
 from vision import predict as predicting
 from vision import train as training

@@ -13,16 +13,16 @@ import numpy as np
 import pytest
 from mxnet import autograd, nd
 
-from data.config import read_config
-from data.errors import UserError
-from data.images import read_images
-from data.runs import RunFolder
+from data.common.config import read_config
+from data.common.errors import UserError
+from data.common.runs import RunFolder
+from data.images.datasets import read_images
 from vision import criterion
 from vision import train as training
 from vision.checkpoint import TrainedRun
 from vision.config import Config
-from vision.detector import Detector
 from vision.loader import Batch, View, load_batches, training_order
+from vision.models.detector import Detector
 from vision.targets import relation_targets
 from vision.train import make_learner, train, train_epoch, train_step
 

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from data.errors import UserError
+from data.common.errors import UserError
 from data.records import ImageRecord
-from vision.backbone import PIXEL_MEANS
 from vision.config import ImagesConfig
+from vision.models.backbone import PIXEL_MEANS
 from vision.transforms import make_image, make_sample, scale_of
 
 RED = (250, 20, 10)

@@ -3,8 +3,8 @@
 import argparse
 from pathlib import Path
 
-from data.errors import UserError, run_command
-from vision.backbone import CHANNELS
+from data.common.errors import UserError, run_command
+from vision.models.backbone import CHANNELS
 from vision.weights.files import convert_file
 
 EXAMPLES = """\

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from vision.backbone import PIXEL_MEANS
+from vision.models.backbone import PIXEL_MEANS
 from vision.weights.layout import Convolution, Parameter
 from vision.weights.report import Row, shown
 from vision.weights.source import Arrays, Preprocessing, Source, refuse

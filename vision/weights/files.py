@@ -5,7 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from data.files import write_json
+from data.common.files import write_json
 from vision.parameters import read_parameters, write_parameters
 from vision.weights import detectron, gluoncv, open_nsfw, pth, relation_networks, safetensor
 from vision.weights.convert import convert

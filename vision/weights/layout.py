@@ -6,7 +6,7 @@ from typing import Literal, NamedTuple
 import mxnet as mx
 from mxnet import gluon
 
-from vision.backbone import FIRST_STAGE, LAST_STAGE, Backbone
+from vision.models.backbone import FIRST_STAGE, LAST_STAGE, Backbone
 
 Role = Literal["weight", "bias", "gamma", "beta", "running_mean", "running_var"]
 Branch = Literal["conv1", "1", "2a", "2b", "2c"]

@@ -9,12 +9,12 @@ import numpy as np
 from mxnet import gluon
 from mxnet.ndarray import NDArray
 
-from data.errors import UserError
-from data.files import read_json
-from vision.backbone import FEATURES, Backbone
+from data.common.errors import UserError
+from data.common.files import read_json
 from vision.config import ModelConfig
+from vision.models.backbone import FEATURES, Backbone
 from vision.parameters import read_parameters
-from vision.scene_config import SceneModelConfig
+from vision.scenes.config import SceneModelConfig
 from vision.weights import gluoncv
 from vision.weights.convert import convert
 from vision.weights.layout import PREFIX, convolutions

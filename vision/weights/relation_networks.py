@@ -4,7 +4,7 @@ Names are the Caffe converter's with `arg:` and `aux:`; blocks are a, b, c, … 
 `python -m vision.relation_networks import` takes whole detectors.
 """
 
-from vision.backbone import PIXEL_MEANS
+from vision.models.backbone import PIXEL_MEANS
 from vision.weights.layout import Convolution, Place, Role
 from vision.weights.source import Arrays, Preprocessing, Source
 

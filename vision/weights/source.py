@@ -6,7 +6,7 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
-from data.errors import UserError
+from data.common.errors import UserError
 from vision.weights.layout import Place, Role
 
 Arrays = dict[str, np.ndarray]
@@ -35,7 +35,7 @@ class Source(NamedTuple):
             BatchNorm is the identity where it has no parameters.
         unused: why a network up to conv5 does not need the array of this name; empty where it should.
         preprocessing: of its images.
-        pool1, stride_in: as in `vision.backbone.Backbone`.
+        pool1, stride_in: as in `vision.models.backbone.Backbone`.
         licence, trained_on: what its publisher says.
     """
 

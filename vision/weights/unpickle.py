@@ -5,7 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import IO, Any
 
-from data.errors import UserError
+from data.common.errors import UserError
 from vision.weights.source import refuse
 
 REMEDY = "do not open it with other programs, and get another copy"

@@ -4,9 +4,9 @@ import sys
 import pytest
 from gluoncv.model_zoo.resnet import BottleneckV1, ResNetV1
 
-from data.errors import run_command
+from data.common.errors import run_command
 from tests.weight_formats import BLOCKS, CHANNELS
-from vision import backbone
+from vision.models import backbone
 from vision.weights.__main__ import main
 
 

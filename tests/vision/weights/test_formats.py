@@ -8,7 +8,7 @@ from mxnet import nd
 
 from tests.resnet_reference import evaluate
 from tests.weight_formats import FORMATS
-from vision.backbone import PIXEL_MEANS
+from vision.models.backbone import PIXEL_MEANS
 from vision.weights.files import convert_file
 from vision.weights.layout import empty_backbone
 from vision.weights.pretrained import load_pretrained

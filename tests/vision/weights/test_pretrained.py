@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 from mxnet import nd
 
-from data.errors import UserError
-from data.weights import WEIGHTS
+from data.common.errors import UserError
+from data.download.weights import WEIGHTS
 from tests.weight_formats import FORMATS
-from vision.backbone import CHANNELS
-from vision.detector import build_detector
+from vision.models.backbone import CHANNELS
+from vision.models.detector import build_detector
 from vision.parameters import read_parameters, write_parameters
 from vision.weights.files import convert_file
 from vision.weights.layout import empty_backbone
@@ -151,6 +151,6 @@ def test_momentum_is_counted(converted, capsys):
 
 
 def test_networks_are_built_without_the_readers_of_other_formats():
-    code = "import sys, vision.detector, vision.scene; print([name for name in sys.modules if 'open_nsfw' in name])"
+    code = "import sys, vision.models.detector, vision.scene; print([m for m in sys.modules if 'open_nsfw' in m])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"  # MXNet imports onnx where it is installed, we do not need it

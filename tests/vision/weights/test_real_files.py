@@ -8,10 +8,10 @@ import pytest
 from mxnet import nd
 from onnx import numpy_helper
 
-from data.options import data_folder
-from data.weights import RESNET50_THIN, SOURCES
+from data.common.options import data_folder
+from data.download.weights import RESNET50_THIN, SOURCES
 from tests.resnet_reference import Layer, Network, evaluate
-from vision.backbone import PIXEL_MEANS
+from vision.models.backbone import PIXEL_MEANS
 from vision.weights.files import convert_file
 from vision.weights.layout import empty_backbone
 from vision.weights.pretrained import load_pretrained

@@ -1,0 +1,1 @@
+"""Downloads and verifies the data sets of the paper: `python -m data.download`."""

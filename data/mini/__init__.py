@@ -1,0 +1,1 @@
+"""Writes the miniature data sets: `python -m data.mini`."""

@@ -1,0 +1,1 @@
+"""Benchmarks and proofs of size; README.md says what each of them measures."""

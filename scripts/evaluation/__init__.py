@@ -1,0 +1,1 @@
+"""From predictions to metrics. Imports neither of the two stacks."""

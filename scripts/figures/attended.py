@@ -1,0 +1,225 @@
+"""The files of `vision.attended`, checked; the objects that several of them have in common."""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from data.common.errors import UserError
+from data.common.files import read_arrays
+from scripts.evaluation.metrics.boxes import iou
+
+REMEDY = "write it with: python -m vision.attended"
+SAME_PLACE = 0.5  # IoU above which two boxes are taken for one
+LEAST_SCORE = 0.3  # of an object
+FEWEST = 3  # objects that an image has even where their scores are below what is asked for
+
+
+class Regions(NamedTuple):
+    """The N regions of an image in one network, and what they attend to.
+
+    Args:
+        boxes: [N, 4] corners in pixels of the image, after the network has moved its ROIs to their objects.
+        labels: [N] best category of each.
+        probabilities: [N] of it.
+        scores: [N] the same as soft-NMS leaves it.
+        row_masses: [N] how much of the weight of all pairs (W̃, eq. 2) the row of each holds.
+        self_weights: [N] attention weights (W_agg, eq. 4) of each to itself.
+        attended: [N, A] the others that each attends to most, best first; -1 for none.
+        weights: [N, A] their attention weights; 0 for none.
+    """
+
+    boxes: np.ndarray
+    labels: np.ndarray
+    probabilities: np.ndarray
+    scores: np.ndarray
+    row_masses: np.ndarray
+    self_weights: np.ndarray
+    attended: np.ndarray
+    weights: np.ndarray
+
+
+class Attended(NamedTuple):
+    """One file.
+
+    Args:
+        path: the file.
+        run, variant: what it was written with.
+        classes: the categories.
+        images: I files.
+        sizes: [I, 2] their width and height.
+        regions: of each image.
+        left_out: a line for each file that could not be read.
+    """
+
+    path: Path
+    run: str
+    variant: str
+    classes: tuple[str, ...]
+    images: tuple[Path, ...]
+    sizes: np.ndarray
+    regions: tuple[Regions, ...]
+    left_out: tuple[str, ...]
+
+
+class Objects(NamedTuple):
+    """O objects of an image, best first.
+
+    Args:
+        regions: [O, F] the region of each object in each of F networks.
+        overlaps: [O, F] its IoU with the object; 1 in the network that has found it.
+    """
+
+    regions: np.ndarray
+    overlaps: np.ndarray
+
+
+def read_attended(path: Path) -> Attended:
+    """Reads and checks a file of `vision.attended`.
+
+    Raises:
+        UserError: it is absent or damaged, or its arrays do not belong together.
+    """
+    names = ["run", "variant", "classes", "images", "sizes", "roi_offsets", *Regions._fields, "left_out"]
+    arrays = read_arrays(path, names, "file of attended regions", REMEDY)
+    offsets, rows = arrays["roi_offsets"], Regions(*(arrays[name] for name in Regions._fields))
+    if fault := _fault(arrays, rows):
+        raise UserError(f"{path}: not a file of attended regions ({fault}); {REMEDY}")
+    return Attended(
+        path,
+        str(arrays["run"]),
+        str(arrays["variant"]),
+        tuple(arrays["classes"].tolist()),
+        tuple(map(Path, arrays["images"].tolist())),
+        arrays["sizes"],
+        tuple(Regions(*parts) for parts in zip(*(np.split(column, offsets[1:-1]) for column in rows), strict=True)),
+        tuple(arrays["left_out"].tolist()),
+    )
+
+
+def _fault(arrays: dict[str, np.ndarray], rows: Regions) -> str | None:
+    """What does not fit in the arrays of a file; None where all does."""
+    images, offsets, count = arrays["images"].size, arrays["roi_offsets"], len(rows.boxes)
+    cut = offsets.shape == (images + 1,) and offsets.dtype.kind in "iu" and not offsets[0] and offsets[-1] == count
+    if not images or arrays["images"].ndim != 1 or arrays["sizes"].shape != (images, 2):
+        return "images and sizes do not belong together, or there are none"
+    if not cut or (np.diff(offsets) < 0).any():
+        return f"roi_offsets do not cut {count:,} regions into {images:,} images"
+    shapes = dict.fromkeys(Regions._fields, (count,))
+    shapes |= {"boxes": (count, 4), "attended": rows.weights.shape, "weights": (count, *rows.weights.shape[1:2])}
+    for name, column in rows._asdict().items():
+        if column.shape != shapes[name]:
+            return f"{name} is {list(column.shape)}; it must be {list(shapes[name])}"
+        if column.dtype.kind not in "iuf" or not np.isfinite(column).all():
+            return f"{name} holds what is no number"
+    regions_of_image = np.repeat(np.diff(offsets), np.diff(offsets))[:, None]
+    if rows.attended.dtype.kind != "i" or (rows.attended < -1).any() or (rows.attended >= regions_of_image).any():
+        return "attended are no regions of the same image"
+    if rows.labels.dtype.kind not in "iu" or not np.isin(rows.labels, np.arange(arrays["classes"].size)).all():
+        return "labels are no categories"
+    return None
+
+
+def read_together(paths: Sequence[Path]) -> list[Attended]:
+    """Reads files of the same images and categories.
+
+    Raises:
+        UserError: a file is not what it should be, or they are not of the same images or categories.
+    """
+    files = [read_attended(path) for path in paths]
+    for file in files[1:]:
+        for what, one, other in (
+            ("images", files[0].images, file.images),
+            ("categories", files[0].classes, file.classes),
+        ):
+            if one != other:
+                raise UserError(f"{file.path}: its {what} are not those of {files[0].path}; write both for the same")
+    return files
+
+
+def names_of(images: Sequence[Path]) -> list[str]:
+    """A name for each image, by which they can be told apart: its path below the folder that all of them lie in."""
+    paths = [os.path.abspath(image) for image in images]
+    common = os.path.commonpath([os.path.dirname(path) for path in paths])
+    return [os.path.relpath(path, common) for path in paths]
+
+
+def title_of(file: Attended) -> str:
+    """What a network is called above its picture."""
+    kind = "Relation Networks' kind" if file.variant == "fan-unsup" else "Focused Attention Networks"
+    return f"{kind} ({file.variant})"
+
+
+def weight_text(weight: float) -> str:
+    """An attention weight as figures and page show it."""
+    return "<0.001" if weight < 0.001 else f"{weight:.3f}"
+
+
+def common_objects(networks: Sequence[Regions], least_score: float) -> Objects:
+    """The objects of an image: what is found by one network or several, each once.
+
+    Those are the regions of all networks with a score of at least `least_score`, but no fewer than the best `FEWEST`,
+    without those in the place (IoU above `SAME_PLACE`) of a better one of their category.
+
+    Args:
+        networks: the regions of the image in each file.
+        least_score: of an object.
+    """
+    boxes, labels, scores = (
+        np.concatenate([getattr(network, field) for network in networks]) for field in ("boxes", "labels", "scores")
+    )
+    order = np.argsort(-scores, kind="stable")
+    order = order[: max(np.count_nonzero(scores >= least_score), FEWEST)]
+    kept: list[int] = []
+    for candidate in order.tolist():
+        same = [other for other in kept if labels[other] == labels[candidate]]
+        if not (iou(boxes[same], boxes[candidate]) > SAME_PLACE).any():
+            kept.append(candidate)
+    found = [regions_at(boxes[each], networks, labels[each]) for each in kept]
+    shape = len(kept), len(networks)
+    return Objects(
+        np.array([each.regions for each in found], int).reshape(shape),
+        np.array([each.overlaps for each in found], float).reshape(shape),
+    )
+
+
+def regions_at(box: np.ndarray, networks: Sequence[Regions], label: int | None = None) -> Objects:
+    """The region of each of F networks at a box [4], that with the largest IoU: `Objects` without the first axis.
+
+    Where one of a category is wanted and a network has such in the place (IoU above `SAME_PLACE`), it is the one of
+    these with the best score. A network without any region of the image has -1, with an IoU of 0.
+    """
+    found = [_region_at(box, network, label) for network in networks]
+    return Objects(np.array([region for region, _ in found]), np.array([overlap for _, overlap in found]))
+
+
+def _region_at(box: np.ndarray, network: Regions, label: int | None) -> tuple[int, float]:
+    if not len(network.boxes):
+        return -1, 0.0
+    overlaps = iou(network.boxes, box)
+    wanted = (overlaps > SAME_PLACE) & (network.labels == label)
+    best = np.where(wanted, network.scores, -1).argmax() if wanted.any() else overlaps.argmax()
+    return int(best), float(overlaps[best])
+
+
+def attended_columns(regions: Regions, reference: int, repeats: bool) -> np.ndarray:
+    """Which columns of `attended` are shown of a region, best first.
+
+    Args:
+        regions: of the image.
+        reference: the region.
+        repeats: whether those in the place of a better one (IoU above `SAME_PLACE`) are shown, too.
+    """
+    attended = regions.attended[reference]
+    there = np.flatnonzero(attended >= 0)
+    if repeats or not len(there):
+        return there
+    boxes = regions.boxes[attended[there]]
+    same = iou(boxes[:, None], boxes) > SAME_PLACE
+    kept: list[int] = []
+    for column in range(len(there)):
+        if not same[column, kept].any():
+            kept.append(column)
+    return there[kept]

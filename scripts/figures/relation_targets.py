@@ -1,0 +1,172 @@
+"""Figure 4: what an object of an image is related to, by either rule of the supervision targets T.
+
+python -m scripts.figures.relation_targets --dataset voc07 --split test --out FILE.png
+
+Drawn are objects, not ROIs: a ROI is related as the objects are that it lies on. Difficult objects and crowds are
+related to none, as in training.
+"""
+
+import argparse
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.patches import Patch, Rectangle
+
+from data.common.errors import UserError, run_command
+from data.common.files import replaced_on_success
+from data.common.options import add_data_option
+from data.images.annotations import some
+from data.images.datasets import read_images
+from data.images.pixels import read_pixels
+from data.records import ImageDataset, ImageRecord
+from scripts.evaluation.metrics.relations import Rule, relations_between
+
+RULES: tuple[Rule, ...] = ("different_category", "different_instance")  # the two of appendix A.4
+
+# The paper's colours.
+COLORS = {
+    "reference object": "#1f6fff",
+    "related, of another category": "#ff8c00",
+    "related, of the same category": "#ffe800",
+}
+REFERENCE, OTHER_CATEGORY, SAME_CATEGORY = COLORS.values()
+PANEL, MARGINS = 5.5, 0.9  # inches: the width of a panel, the height of what stands above and below it
+NAMED = 8  # objects, in the line that says which there are
+
+
+class Objects(NamedTuple):
+    """The G objects of an image that can be related: boxes [G, 4] as in `ImageRecord`, labels [G]."""
+
+    boxes: np.ndarray
+    labels: np.ndarray
+
+
+def objects_of(record: ImageRecord) -> Objects:
+    """The objects of an image but for difficult ones and crowds."""
+    kept = ~(record.difficult | record.crowd)
+    return Objects(record.boxes[kept], record.labels[kept])
+
+
+def related_objects(labels: np.ndarray, reference: int, rule: Rule) -> np.ndarray:
+    """Indices of the objects, of `labels` [G], that are related to the object `reference`."""
+    pairs = relations_between(labels, rule)
+    pairs = pairs[(pairs == reference).any(axis=1)]
+    return pairs[pairs != reference]
+
+
+def telling_object(labels: np.ndarray) -> int | None:
+    """The first object with another of its own category and one of another: the rules differ on it. None without."""
+    for reference, label in enumerate(labels):
+        if np.count_nonzero(labels == label) > 1 and (labels != label).any():
+            return reference
+    return None
+
+
+def choose_image(dataset: ImageDataset, name: str | None) -> ImageRecord:
+    """The image of that id; without one, the first with a `telling_object`.
+
+    Raises:
+        UserError: there is no such image.
+    """
+    for record in dataset.records:
+        if record.id == name or (name is None and telling_object(objects_of(record).labels) is not None):
+            return record
+    if name is None:
+        raise UserError(
+            "--image: in no image has an object both one of its own category and one of another beside it; give an id"
+        )
+    raise UserError(f"--image {name}: no such image in this split; give an id as {dataset.records[0].id}")
+
+
+def choose_object(labels: np.ndarray, classes: tuple[str, ...], number: int | None) -> int:
+    """The index of the object of that number, counted from 1; without one, the `telling_object`, or else the first.
+
+    Raises:
+        UserError: the image has no such object.
+    """
+    if number is None:
+        number = (telling_object(labels) or 0) + 1
+    if not 1 <= number <= len(labels):
+        there = [f"{position} {classes[label]}" for position, label in enumerate(labels, start=1)]
+        raise UserError(
+            f"--object {number}: the image has {len(there)} objects that can be related ({some(there, NAMED)}); "
+            "give the number of one, or another --image"
+        )
+    return number - 1
+
+
+def draw_targets(path: Path, pixels: np.ndarray, objects: Objects, reference: int, title: str) -> None:
+    """Writes a PNG: the image [H, W, 3] once for each rule, with the reference object and all that it is related to."""
+    height, width = pixels.shape[:2]
+    size = 2 * PANEL, PANEL * height / width + MARGINS
+    figure = Figure(figsize=size, layout="constrained")  # without pyplot: no screen, no global state
+    for axes, rule in zip(figure.subplots(1, 2), RULES, strict=True):
+        axes.imshow(pixels)
+        axes.set_title(rule.replace("_", " "), fontsize=10)
+        axes.axis("off")
+        draw_boxes(axes, objects, reference, rule)
+    figure.suptitle(title, fontsize=10)
+    handles = [Patch(facecolor="none", edgecolor=color, linewidth=2, label=label) for label, color in COLORS.items()]
+    figure.legend(handles=handles, loc="outside lower center", ncols=len(handles), frameon=False, fontsize=9)
+    with replaced_on_success(path) as temporary:
+        figure.savefig(temporary, dpi=150)
+
+
+def draw_boxes(axes: Axes, objects: Objects, reference: int, rule: Rule) -> None:
+    """Draws the boxes of the related objects and, above them, that of the reference object."""
+    for number in related_objects(objects.labels, reference, rule):
+        is_same = objects.labels[number] == objects.labels[reference]
+        _draw_box(axes, objects.boxes[number], SAME_CATEGORY if is_same else OTHER_CATEGORY)
+    _draw_box(axes, objects.boxes[reference], REFERENCE)
+
+
+def _draw_box(axes: Axes, box: np.ndarray, color: str) -> None:
+    x1, y1, x2, y2 = box.tolist()
+    corner = x1 - 0.5, y1 - 0.5  # Where the first pixel begins; its middle is at (x1, y1).
+    axes.add_patch(Rectangle(corner, x2 - x1 + 1, y2 - y1 + 1, fill=False, edgecolor=color, linewidth=2))
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The command line."""
+    parser = argparse.ArgumentParser(
+        prog="python -m scripts.figures.relation_targets",
+        description="Draws what an object of an image is related to in the supervision targets T: objects of different "
+        "categories on the left, all other objects on the right.",
+        epilog="example: python -m scripts.figures.relation_targets --dataset voc07 --image 000001 --out t.png",
+    )
+    parser.add_argument("--dataset", required=True, help="voc07, minicoco, or a folder of the data in either layout")
+    parser.add_argument("--split", required=True, help="of the data set, as test")
+    parser.add_argument(
+        "--image",
+        metavar="ID",
+        help="an image of the split (default: the first in which the two rules differ and neither is empty)",
+    )
+    parser.add_argument(
+        "--object",
+        type=int,
+        metavar="N",
+        help="the reference object, counted from 1 (default: the first on which the rules so differ, else 1)",
+    )
+    add_data_option(parser)
+    parser.add_argument("--out", type=Path, required=True, metavar="PNG", help="the file to write")
+    return parser
+
+
+def main() -> None:
+    """Draws one image."""
+    options = build_parser().parse_args()
+    dataset = read_images(options.dataset, options.data, options.split)
+    record = choose_image(dataset, options.image)
+    objects = objects_of(record)
+    reference = choose_object(objects.labels, dataset.classes, options.object)
+    category = dataset.classes[objects.labels[reference]]
+    title = f"{options.dataset} {options.split}, image {record.id}: related to object {reference + 1}, {category}"
+    draw_targets(options.out, read_pixels(record.path), objects, reference, title)
+    print(f"written: {options.out} ({title})")
+
+
+if __name__ == "__main__":
+    run_command(main)

@@ -1,0 +1,1 @@
+"""Runs the trainings of a table and compares the results with those of the paper."""

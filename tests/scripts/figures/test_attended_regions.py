@@ -1,0 +1,170 @@
+"""Figures 1 and 7: which objects are chosen, what is drawn of them, and the mistakes of the command line."""
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from matplotlib.colors import to_rgba
+from matplotlib.figure import Figure
+from PIL import Image
+
+from data.common.errors import UserError, run_command
+from scripts.figures import attended_regions
+from scripts.figures.attended import read_attended, read_together
+from scripts.figures.attended_regions import ATTENDED, REFERENCE, draw_attention, label_places
+from scripts.figures.references import Box, Choice, find_references
+from tests.attended_files import CAT, DOG, DOG_AGAIN, HEIGHT, SHIFT, WIDTH, write_file, write_pair
+
+IMAGES = [Path("a/one.jpg"), Path("a/two.jpg"), Path("b/one.jpg")]
+
+
+@pytest.fixture(autouse=True)
+def _in_a_folder_of_its_own(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture
+def files():
+    return read_together(write_pair(Path(), IMAGES))
+
+
+def references(files, *choices, objects=1):
+    return [(each.name, *each.regions) for each in find_references(files, list(choices), objects)]
+
+
+def test_without_a_choice_the_best_objects_of_all_images_are_taken(files):
+    assert references(files) == [(f"{image}, object 1", CAT, CAT) for image in IMAGES]
+    assert references(files, Choice("a/two.jpg"), objects=5) == [
+        ("a/two.jpg, object 1", CAT, CAT),
+        ("a/two.jpg, object 2", DOG, DOG),
+    ]
+
+
+def test_objects_are_chosen_by_number_and_by_box(files):
+    box = Box(101 + SHIFT, 22, 161 + SHIFT, 81)
+    assert references(files, Choice("two.jpg", (2, box)), Choice("b", (1,))) == [
+        ("a/two.jpg, object 2", DOG, DOG),
+        ("a/two.jpg, box 105,22,165,81", DOG_AGAIN, DOG_AGAIN),
+        ("b/one.jpg, object 1", CAT, CAT),
+    ]
+    assert [each[0] for each in references(files, Choice(None, (2,)))] == [f"{image}, object 2" for image in IMAGES]
+
+
+@pytest.mark.parametrize(
+    ("choice", "line"),
+    [
+        (Choice("c.jpg"), r"--image c.jpg: not among the images of the files \(a/one.jpg, a/two.jpg, b/one.jpg\)"),
+        (Choice("one.jpg"), "--image one.jpg: 2 images have this name; give the path of one"),
+        (Choice("b", (3,)), "--object 3: b/one.jpg has 2 objects with a score of at least 0.3; give a number from 1"),
+        (Choice("b", (Box(200, 0, 220, 9),)), "--box 200,0,220,9: outside b/one.jpg, which is 200 x 100 pixels large"),
+        (Choice("b", (Box(0, -9, 20, -1),)), "--box 0,-9,20,-1: outside b/one.jpg"),
+        (Choice("b", (Box(0, 90, 5, 99),)), "b/one.jpg: no region of mini/pets/fan-unsup/seed0 meets box 0,90,5,99"),
+    ],
+)
+def test_a_choice_that_is_not_there_gets_one_line(files, choice, line):
+    with pytest.raises(UserError, match=line):
+        references(files, choice)
+
+
+def drawn(regions, reference, **options):
+    axes = Figure().subplots()
+    axes.imshow(np.zeros((HEIGHT, WIDTH)))
+    draw_attention(axes, regions, reference, **{"most": 5, "repeats": False, "pixels_an_inch": 60} | options)
+    corners = [(box.get_x() + 0.5, box.get_y() + 0.5) for box in axes.patches]
+    colors = [box.get_edgecolor() for box in axes.patches]
+    return corners, colors, [text.get_text() for text in axes.texts]
+
+
+def test_the_reference_is_drawn_over_what_it_attends_to_and_weights_are_written(files):
+    corners, colors, texts = drawn(files[1].regions[0], CAT)
+    assert corners == [(60 + SHIFT, 60), (100 + SHIFT, 20), (10 + SHIFT, 10)]  # the weakest first
+    assert colors == [to_rgba(ATTENDED), to_rgba(ATTENDED), to_rgba(REFERENCE)]
+    assert texts == ["0.600", "0.050"]
+
+
+def test_repeats_and_fewer_regions_are_drawn_on_demand(files):
+    assert drawn(files[1].regions[0], CAT, repeats=True)[2] == ["0.600", "0.250", "0.050"]
+    assert drawn(files[1].regions[0], CAT, most=1)[2] == ["0.600"]
+
+
+def test_labels_stay_in_the_picture_and_apart():
+    boxes = np.array([[0, 0, 99, 40], [0, 0, 99, 41], [0, 1, 98, 40], [90, 45, 99, 49], [5, 30, 60, 49]])
+    label = np.array([20, 8])
+    places = label_places(boxes, label, (100, 50))
+    assert (places >= 0).all() and (places + label <= [100, 50]).all()
+    apart = (np.abs(places[:, None] - places) >= label).any(axis=2)
+    assert (apart | np.eye(5, dtype=bool)).all()
+    assert label_places(np.empty((0, 4)), label, (100, 50)).shape == (0, 2)
+
+
+@pytest.fixture
+def call(monkeypatch, capsys):
+    """Runs the command on both files; returns its exit code and what it says."""
+
+    def run(*options: str) -> tuple[int, str, str]:
+        arguments = [*map(str, write_pair(Path(), IMAGES)), "--out", "figure.png", *options]
+        monkeypatch.setattr(sys, "argv", ["attended_regions", *arguments])
+        try:
+            run_command(attended_regions.main)
+        except SystemExit as exit:
+            return exit.code, *capsys.readouterr()
+        return 0, *capsys.readouterr()
+
+    return run
+
+
+def test_the_command_draws_a_panel_for_each_network_and_says_what(call):
+    code, said, error = call("--image", "two.jpg", "--object", "2", "--box", "10,10,60,50")
+    assert (code, error) == (0, "")
+    assert said.splitlines() == [
+        "a/two.jpg, object 2: dog 0.80 (IoU of the regions: 1.00, 0.88)",
+        "a/two.jpg, box 10,10,60,50: cat 0.90 (IoU of the regions: 0.77, 0.77)",
+        "written: figure.png",
+    ]
+    assert Image.open("figure.png").size[0] > 1500
+
+
+def test_more_references_make_a_taller_figure(call):
+    heights = []
+    for options in (["--image", "b"], [], ["--objects", "2", "--across", "1"]):
+        assert call(*options)[0] == 0
+        heights.append(Image.open("figure.png").size[1])
+    assert heights[0] < heights[1] < heights[2]
+
+
+@pytest.mark.parametrize(
+    ("options", "line"),
+    [
+        (["--box", "1,2,3"], "argument --box: 1,2,3 is no box x1,y1,x2,y2 in pixels"),
+        (["--box", "9,2,3,4"], "argument --box: 9,2,3,4 is no box x1,y1,x2,y2 in pixels with x1 <= x2 and y1 <= y2"),
+        (["--box", "nan,2,3,4"], "argument --box: nan,2,3,4 is no box"),
+        (["--object", "0"], "argument --object: 0 is no whole number from 1"),
+        (["--image", "b", "--object", "9"], "error: --object 9: b/one.jpg has 2 objects"),
+    ],
+)
+def test_a_mistake_gets_one_line_and_no_picture(call, options, line):
+    code, _, error = call(*options)
+    assert code == 2 and line in error.splitlines()[-1]
+    assert not Path("figure.png").exists()
+
+
+def test_an_image_that_is_gone_is_named(call):
+    call()
+    Path("figure.png").unlink()
+    IMAGES[1].write_bytes(b"no image")
+    code, _, error = call()
+    assert code == 2 and error.startswith("error: a/two.jpg: is no image") and error.count("\n") == 1
+    assert not Path("figure.png").exists()
+
+
+def test_images_without_any_region_get_one_line(monkeypatch, capsys):
+    empty = {name: np.zeros((0, *shape), kind) for name, shape, kind in [("boxes", (4,), float), ("labels", (), int)]}
+    empty |= {name: np.zeros(0) for name in ("probabilities", "scores", "row_masses", "self_weights")}
+    empty |= {"attended": np.zeros((0, 3), int), "weights": np.zeros((0, 3)), "roi_offsets": np.array([0, 0])}
+    path = write_file(Path("empty.npz"), IMAGES[:1], **empty)
+    assert len(read_attended(path).regions) == 1
+    monkeypatch.setattr(sys, "argv", ["attended_regions", str(path), "--out", "figure.png"])
+    with pytest.raises(SystemExit):
+        run_command(attended_regions.main)
+    assert capsys.readouterr().err.startswith("error: empty.npz: in none of its images is there a region")

@@ -1,0 +1,95 @@
+"""The shipped configs of Table 5, and what makes no sense in one."""
+
+import dataclasses
+from pathlib import Path
+
+import pytest
+
+from data.common.config import read_config
+from data.common.errors import UserError
+from vision.config import Config
+from vision.scenes.config import SceneConfig
+
+FOLDER = Path(__file__).parents[3] / "vision" / "configs"
+DATASETS = {"paper": ("mit67", "minicoco"), "small": ("scene15", "voc07"), "mini": ("mit67", "minicoco")}
+PATHS = sorted(path for name in ("mit67", "scene15") for path in FOLDER.glob(f"*/{name}/*.yaml"))
+
+# The variant of the detector of each column of Table 5, and what it takes of the ROIs.
+COLUMNS = {
+    "cnn": (None, "none"),
+    "cnn-coco": ("base", "none"),
+    "cnn-rois": ("base", "features"),
+    "fan-unsup": ("fan-unsup", "context"),
+    "fan-sup": ("fan-sup", "context"),
+}
+
+
+def read(path, *overrides):
+    return read_config(SceneConfig, path, list(overrides))
+
+
+def test_every_column_has_its_config_at_each_preset():
+    assert {path.parts[-3:] for path in PATHS} == {
+        (preset, scenes, f"{variant}.yaml") for preset, (scenes, _) in DATASETS.items() for variant in COLUMNS
+    }
+
+
+@pytest.mark.parametrize("path", PATHS, ids=lambda path: str(path.relative_to(FOLDER)))
+def test_columns_differ_in_what_they_stand_on_and_take_of_the_rois_alone(path):
+    config, supervised = read(path), read(path.with_name("fan-sup.yaml"))
+    assert (config.preset, config.dataset, config.variant) == (*path.parts[-3:-1], path.stem)
+    detector, roi_features = COLUMNS[config.variant]
+    if detector:
+        pretrained = f"{DATASETS[config.preset][1]}/{detector}"
+    else:
+        pretrained = "none" if config.preset == "mini" else "imagenet"
+    pool1 = "caffe" if pretrained == "imagenet" else "padded"  # the others have that of their detector
+    model = dataclasses.replace(supervised.model, pretrained=pretrained, roi_features=roi_features, pool1=pool1)
+    assert config == dataclasses.replace(supervised, variant=config.variant, model=model)
+    assert config.detector == (None if config.variant == "cnn" else pretrained)
+
+
+@pytest.mark.parametrize("preset", DATASETS)
+def test_they_fit_the_detectors(preset):
+    scenes, detected = DATASETS[preset]
+    config = read(FOLDER / preset / scenes / "fan-sup.yaml")
+    for path in (FOLDER / preset / detected).iterdir():
+        detector = read_config(Config, path)
+        assert detector.model.backbone == config.model.backbone
+        assert detector.model.initial_weights == config.model.initial_weights
+        for name in ("short_side", "long_side", "flipped_copies"):
+            assert getattr(detector.images, name) == getattr(config.images, name)
+
+
+def test_the_paper_preset_is_the_papers():
+    config = read(FOLDER / "paper" / "mit67" / "fan-sup.yaml")
+    assert (config.images.train_per_class, config.images.test_per_class) == (80, 20)
+    training = config.training
+    assert (training.epochs, training.batch_size, training.learning_rate, training.decay_after) == (8, 2, 5e-4, 5)
+    assert training.momentum == 0.9
+    assert config.model.over_rois == "maximum"
+
+
+@pytest.mark.parametrize(
+    ("name", "change"),
+    [
+        ("cnn.yaml", "model.roi_features=features"),
+        ("fan-sup.yaml", "model.roi_features=features"),
+        ("fan-sup.yaml", "model.pretrained=imagenet"),
+        ("cnn-coco.yaml", "model.pretrained=weights/resnet.params"),
+        ("cnn.yaml", "model.backbone=resnet10"),
+        ("fan-sup.yaml", "model.over_rois=sum"),
+        ("fan-sup.yaml", "model.scene_channels=0"),
+        ("fan-sup.yaml", "images.train_per_class=0"),
+        ("fan-sup.yaml", "images.test_per_class=-1"),
+        ("fan-sup.yaml", "images.train_images=-1"),
+        ("fan-sup.yaml", "dataset=a/b"),
+        ("fan-sup.yaml", "images.long_side=500"),
+        ("fan-sup.yaml", "training.momentum=1.0"),
+        ("fan-sup.yaml", "training.learning_rate=.nan"),
+        ("fan-sup.yaml", "training.weight_decay=-0.1"),
+    ],
+)
+def test_what_contradicts_the_variant_or_makes_no_sense_is_refused(name, change):
+    with pytest.raises(UserError, match=change.partition("=")[0]):
+        read(FOLDER / "paper" / "mit67" / name, change)

@@ -1,4 +1,4 @@
-"""Trains on scenes (Table 5): `python -m vision.scene CONFIG --seed K`."""
+"""Trains a scene network (Table 5): `python -m vision.scene CONFIG --seed K`."""
 
 from data.common.errors import run_command
 from vision.scenes.train import main

@@ -22,7 +22,7 @@ from vision.config import Config
 from vision.models import backbone
 from vision.models import relation_module as relation_networks
 from vision.models.detector import Detector
-from vision.predict import predict_test_set
+from vision.prediction import write_test_set
 from vision.relation_networks import layout as relation_networks_layout
 from vision.relation_networks.checkpoint import (
     import_checkpoint,
@@ -518,7 +518,7 @@ def test_a_whole_detector_can_be_a_run_that_predicts_and_is_evaluated(
     import_as_run()
     folder = tmp_path / "runs" / "paper" / "tiny" / config.variant / "seed0"
     assert f"{folder}: a finished run of" in capsys.readouterr().out
-    predict_test_set(folder, data, None, 0)
+    write_test_set(folder, data, None, 0)
     assert 0 <= evaluate_detection(RunFolder(folder), data)["map"] <= 1
     assert ("pairs" in array_names(folder / "relations.npz", "file", "")) == (config.variant == "rn")
     assert read_config(Config, folder / "config.yaml").model.pool1 == "caffe"

@@ -207,7 +207,7 @@ def test_a_run_does_not_go_on_with_other_images_or_another_detector(
 ):
     runs, _ = interrupted
     run = RunFolder.claim(runs, scenes, seed=0)
-    with pytest.raises(UserError, match="begun on other images or annotations"):
+    with pytest.raises(UserError, match="on other images or annotations"):
         train(scenes, read_mit67(scene_data, "test"), run, 0, detector_folder, CPU, 0, PLENTY)
     other = Path(shutil.copytree(detector_folder, tmp_path / "other" / "seed1"))
     detector = TrainedRun(other, CPU[0]).detector
@@ -258,7 +258,7 @@ def test_a_memory_that_is_none_is_refused(amount, monkeypatch, capsys):
     monkeypatch.setattr(sys, "argv", ["scene", "config.yaml", f"--memory={amount}"])
     with pytest.raises(SystemExit):
         scene.main()
-    assert "is no number of gigabytes, as 1.5" in capsys.readouterr().err
+    assert "gigabytes, as 1.5" in capsys.readouterr().err
 
 
 # --- the detector ---------------------------------------------------------------------------------------------------

@@ -13,9 +13,9 @@ from data.common.runs import RunFolder
 from data.images.datasets import read_images
 from vision.checkpoint import TrainedRun, keep_classes, weights_of
 from vision.config import Config, ModelConfig
-from vision.detection_targets import BOX_STDS
 from vision.parameters import read_parameters, write_parameters
 from vision.relation_networks.layout import Parameter, layout
+from vision.targets import BOX_STDS
 from vision.weights.report import Row, shown, summary, table
 
 Arrays = dict[str, np.ndarray]

@@ -34,27 +34,16 @@ def detections(*scores):
 NOTHING = Detections(np.empty((0, 4), np.float32), np.empty(0, np.float32), np.empty(0, int))
 
 
-def test_pairs_that_repeat_a_better_one_in_either_order_are_skipped():
+def test_pairs_that_repeat_a_better_one_are_skipped():
     found = strongest_relations(proposals((0, 2), (2, 0), (1, 3), (3, 0), (0, 4), (4, 1), (0, 1), (2, 4)), most=10)
     assert found == [0, 4, 6, 7]
-
-
-def test_no_more_than_wanted_are_drawn():
     assert strongest_relations(proposals((4, 2), (0, 2), (0, 4)), most=2) == [0, 1]
-    assert strongest_relations(proposals((4, 2)), most=0) == []
-
-
-def test_without_pairs_there_are_no_relations():
-    assert strongest_relations(proposals(rois=ROIS[:0]), most=10) == []
     assert strongest_relations(proposals(rois=ROIS[:1]), most=10) == []
+    without_area = np.array([[5, 5, 4, 4]] * 3, np.float32)
+    assert strongest_relations(proposals((0, 1), (1, 2), rois=without_area), most=10) == [0, 1]
 
 
-def test_boxes_without_area_repeat_nothing():
-    empty = np.array([[5, 5, 4, 4]] * 3, np.float32)
-    assert strongest_relations(proposals((0, 1), (1, 2), rois=empty), most=10) == [0, 1]
-
-
-def test_each_class_has_a_colour_of_its_own():
+def test_classes_have_different_colours():
     colors = np.array([class_color(label) for label in range(20)])
     distances = np.linalg.norm(colors[:, None] - colors, axis=2)
     assert (distances + 2 * np.eye(20)).min() > 0.2
@@ -74,7 +63,7 @@ def holds(picture, color):
     return np.count_nonzero(abs(picture - color).max(axis=2) < 0.02) > 100
 
 
-def test_detections_above_the_threshold_are_drawn_in_the_colour_of_their_class(tmp_path):
+def test_detections_have_the_colour_of_their_class(tmp_path):
     picture = draw(tmp_path, detections(0.9, 0.6, 0.4), ROIS_ALONE)
     assert [holds(picture, class_color(label)) for label in range(3)] == [True, True, False]
     picture = draw(tmp_path, detections(0.9, 0.6, 0.4), ROIS_ALONE, threshold=0.3)
@@ -98,7 +87,7 @@ def test_with_relations_there_is_a_second_panel(tmp_path):
 
 
 @pytest.mark.parametrize("shape", [(20, 400, 3), (400, 20, 3)])
-def test_nothing_found_in_a_picture_of_odd_shape(tmp_path, shape):
+def test_images_of_odd_shape_without_detections(tmp_path, shape):
     picture = draw(tmp_path, NOTHING, proposals(rois=ROIS[:0]), shape=shape)
     assert max(picture.shape) < 2100
     assert holds(picture, np.full(3, 128 / 255))

@@ -14,7 +14,7 @@ from mxnet import autograd, nd
 from data.images.datasets import read_images
 from tests.vision.conftest import with_modules
 from tests.vision.devices_watch import watched
-from vision.attended import attend
+from vision.attended_regions import attend
 from vision.center_mass import CenterMass, composed_center_mass
 from vision.checkpoint import TrainedRun
 from vision.criterion import Criterion
@@ -95,7 +95,7 @@ def test_a_prediction_stays_on_its_device(tiny, data, detector_folder, modules):
     assert len(proposals.by_matrix.pairs) and len(proposals.by_row.pairs)
 
 
-def test_what_regions_attend_to_is_computed_on_the_device(detector_folder):
+def test_attended_regions_are_computed_on_the_device(detector_folder):
     trained = TrainedRun(detector_folder, DEVICE)
     pixels = np.random.default_rng(0).integers(0, 256, (48, 64, 3), np.uint8)
     with watched(DEVICE) as watch:
@@ -141,7 +141,7 @@ def test_the_custom_operator_stays_on_its_device(mode, penalty):
     np.testing.assert_allclose(gradients[0].asnumpy(), weights.grad.asnumpy(), rtol=1e-3, atol=1e-6)
 
 
-def test_the_watch_sees_what_is_elsewhere_and_what_is_read():
+def test_the_watch_sees_other_devices_and_reads():
     here, there = nd.ones(2, ctx=DEVICE), nd.ones(2)
     with watched(DEVICE) as watch:
         nd.array([1, 2])

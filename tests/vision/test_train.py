@@ -126,7 +126,7 @@ def assert_close(one, other):
 # --- runs -----------------------------------------------------------------------------------------------------------
 
 
-def test_a_seed_reproduces_a_run_bit_for_bit_and_another_does_not(trained, tiny, data, tmp_path):
+def test_a_seed_reproduces_a_run_to_the_bit(trained, tiny, data, tmp_path):
     again = run_training(tiny, data, tmp_path, workers=2)
     other = run_training(tiny, data, tmp_path, seed=1)
     assert measured(trained) == measured(again) != measured(other)
@@ -194,48 +194,35 @@ def test_a_finished_run_is_not_repeated(copied, monkeypatch, capsys):
     assert {path for path in after if after[path] != before.get(path)} <= {folder / ".lock"}
 
 
-def test_a_run_does_not_go_on_with_other_images(interrupted, tiny, data):
+def test_a_run_does_not_resume_with_other_images(interrupted, tiny, data):
     runs, _ = interrupted
-    with pytest.raises(UserError, match="begun on other images or annotations"):
+    with pytest.raises(UserError, match="on other images or annotations"):
         run = RunFolder.claim(runs, tiny, seed=0)
         train(tiny, read_images("tiny", data, "test"), run, 0, CPU, 0)
 
 
-def test_a_run_does_not_begin_anew_where_its_checkpoint_is_gone(interrupted, tiny, data):
+def test_a_run_does_not_restart_without_its_checkpoint(interrupted, tiny, data):
     runs, folder = interrupted
     (folder / "checkpoints" / "epoch-2.params").unlink()
-    with pytest.raises(UserError, match="checkpoint of its last epoch is missing"):
+    with pytest.raises(UserError, match="checkpoints: "):
         run_training(tiny, data, runs)
     assert len(RunFolder(folder).epochs()) == 2
-
-
-def test_the_run_keeps_what_it_was_trained_on(trained):
-    assert len((trained.path / "classes.txt").read_text().split()) == 8
-    assert trained.record()["device"] == "CPU" and trained.record()["versions"]["mxnet"]
-
-
-def test_two_devices_go_on_as_they_were(frozen, data, tmp_path):
-    whole = run_training(frozen, data, tmp_path / "whole", devices=CPUS)
-    with pytest.MonkeyPatch.context() as patch:
-        interrupt(patch, training, "train_epoch", 2)
-        with pytest.raises(KeyboardInterrupt):
-            run_training(frozen, data, tmp_path, devices=CPUS)
-    resumed = run_training(frozen, data, tmp_path, devices=CPUS)
-    assert_same(weights(whole), weights(resumed))
 
 
 # --- what an epoch says, and what stops it --------------------------------------------------------------------------
 
 
-def test_the_log_has_a_line_an_epoch(trained):
+def test_the_log_has_one_line_per_epoch(trained):
     lines = trained.epochs()
     assert [line["epoch"] for line in lines] == [1, 2]
+    assert len((trained.path / "classes.txt").read_text().split()) == 8
+    assert trained.record()["device"] == "CPU" and trained.record()["versions"]["mxnet"]
     losses = ["loss", "rpn_classification", "rpn_boxes", "classification", "boxes", "relation_loss", "center_mass"]
     assert list(lines[0]) == ["epoch", *losses, "seconds", "images_per_second"]
     assert lines[1]["loss"] < lines[0]["loss"]
 
 
-def test_its_numbers_are_means_over_the_images_or_over_those_with_a_target_pair(tiny, data, monkeypatch):
+def test_the_log_has_means_over_images_or_related_images(tiny, data, monkeypatch):
     parts = []
 
     def step(learner, batch):
@@ -258,7 +245,7 @@ def column(arrays):
     return np.concatenate([array.asnumpy() for array in arrays])
 
 
-def test_a_loss_that_is_not_finite_stops_the_run_names_the_images_and_loses_nothing(trained, tiny, data, tmp_path):
+def test_a_loss_that_is_not_finite_stops_the_run(trained, tiny, data, tmp_path):
     steps = count(1)
 
     def step(learner, batch):
@@ -276,7 +263,7 @@ def test_a_loss_that_is_not_finite_stops_the_run_names_the_images_and_loses_noth
     assert_same(weights(trained), weights(resumed))
 
 
-def test_weights_that_are_not_finite_are_kept_in_no_checkpoint(tiny, data, tmp_path, monkeypatch):
+def test_weights_that_are_not_finite_stop_the_run(tiny, data, tmp_path, monkeypatch):
     def step(learner, batch):
         losses = train_step(learner, batch)
         learner.detector.rpn.conv_3x3.bias.data()[3] = np.inf  # It shows in the losses of the next step alone.
@@ -284,22 +271,14 @@ def test_weights_that_are_not_finite_are_kept_in_no_checkpoint(tiny, data, tmp_p
 
     monkeypatch.setattr(training, "train_step", step)
     single_step = changed(tiny, training={"batch_size": 5})
-    with pytest.raises(UserError, match="epoch 1: the weights are not finite after its last step; try a smaller"):
+    with pytest.raises(UserError, match="epoch 1: the weights are not finite"):
         train_epoch(learner_of(single_step), records(data)[:2], single_step, seed=0, epoch=1, workers=0)
-
-
-def test_a_learning_rate_that_is_much_too_large_stops_the_run(tiny, data, tmp_path):
-    wild = changed(tiny, training={"learning_rate": 1e38})
-    with pytest.raises(UserError, match="^epoch 1, images .* not finite"):
-        run_training(wild, data, tmp_path)
-    run = RunFolder(tmp_path / "mini/tiny/fan-sup/seed0")
-    assert not run.epochs() and not run.checkpoints.exists()
 
 
 # --- what is trained, and how ---------------------------------------------------------------------------------------
 
 
-def test_the_solver_is_the_papers(tiny, data):
+def test_the_optimizer_is_that_of_the_paper(tiny, data):
     paper = read_config(Config, CONFIGS / "paper" / "voc07" / "fan-sup.yaml").training
     learner = learner_of(dataclasses.replace(tiny, training=paper))
     train_step(learner, *batches_of(data, tiny, [2]))
@@ -309,7 +288,7 @@ def test_the_solver_is_the_papers(tiny, data):
     assert optimizer.rescale_grad == 1
 
 
-def test_the_learning_rate_falls_to_a_tenth_also_in_a_run_that_goes_on(tiny, data, tmp_path, monkeypatch):
+def test_the_learning_rate_decays_also_after_resuming(tiny, data, tmp_path, monkeypatch):
     rates, seconds = [], iter([1, 1, KeyboardInterrupt, 1, 1])
 
     def epoch(learner, *_):
@@ -326,7 +305,7 @@ def test_the_learning_rate_falls_to_a_tenth_also_in_a_run_that_goes_on(tiny, dat
     assert rates == pytest.approx([0.01, 0.01, 0.001, 0.001, 0.001])
 
 
-def test_a_step_is_sgd_by_the_gradients_summed_over_the_images(frozen, data):
+def test_a_step_is_sgd_with_gradients_summed_over_images(frozen, data):
     learner, start = learner_of(frozen), arrays(learner_of(frozen).detector)
     by_hand = learner_of(frozen)
     learned = {name: each for name, each in parameters(by_hand.detector).items() if each.grad_req != "null"}
@@ -355,7 +334,7 @@ def gradients_of(learner, batch, image, learned):
     return {name: parameter.grad().asnumpy() for name, parameter in learned.items()}
 
 
-def test_two_devices_end_with_the_weights_of_one_also_where_one_is_idle(frozen, data):
+def test_two_devices_give_the_weights_of_one(frozen, data):
     one, two = learner_of(frozen), learner_of(frozen, CPUS)
     for batch in batches_of(data, frozen, [1, 2, 1, 3]):
         together, parts = train_step(one, batch), train_step(two, batch)
@@ -366,7 +345,7 @@ def test_two_devices_end_with_the_weights_of_one_also_where_one_is_idle(frozen, 
 
 
 @pytest.mark.parametrize("append_objects", [True, False])
-def test_annotated_boxes_stand_among_the_rois_on_request(tiny, data, append_objects):
+def test_annotated_boxes_can_be_appended_to_the_rois(tiny, data, append_objects):
     learner = learner_of(changed(tiny, training={"append_objects": append_objects}))
     outputs = []
 
@@ -379,28 +358,6 @@ def test_annotated_boxes_stand_among_the_rois_on_request(tiny, data, append_obje
     objects = batch.boxes.shape[1] if append_objects else 0
     assert outputs[0].rois.shape == (2, 256 + objects, 4)
     np.testing.assert_array_equal(outputs[0].rois.asnumpy()[:, 256:], batch.boxes.asnumpy()[:, :objects])
-
-
-def test_without_supervision_relations_are_measured_and_not_trained_on(tiny, data):
-    unsupervised = changed(tiny, variant="fan-unsup", relation_loss={"weight": 0.0})
-
-    def after_an_epoch(config, with_relations=True):
-        learner = learner_of(config)
-
-        def criterion(output, *objects):
-            return learner.criterion(output if with_relations else output._replace(relations=None), *objects)
-
-        line = train_epoch(learner._replace(criterion=criterion), records(data), config, seed=0, epoch=1, workers=0)
-        return line, arrays(learner.detector)
-
-    (measured, measured_weights), (_, without), (_, supervised) = (
-        after_an_epoch(unsupervised),
-        after_an_epoch(unsupervised, with_relations=False),
-        after_an_epoch(tiny),
-    )
-    assert measured["center_mass"] > 0
-    assert_same(measured_weights, without)
-    assert any((without[name] != supervised[name]).any() for name in without)
 
 
 def test_the_relation_loss_reaches_the_modules_attention(tiny_modules, data, monkeypatch):
@@ -438,7 +395,7 @@ def test_annotated_relations_reach_the_loss(tiny, data):
 
 
 @pytest.mark.parametrize(("variant", "weight"), [("fan-sup-gt", 0.01), ("fan-unsup", 0.0)])
-def test_without_annotated_relations_nothing_is_trained(tiny, data, tmp_path, variant, weight):
+def test_missing_relation_annotations_are_rejected(tiny, data, tmp_path, variant, weight):
     with pytest.raises(UserError, match="^tiny: the dataset has no relation annotations"):
         run_training(annotated(tiny, variant, weight), data, tmp_path)
     run = RunFolder(tmp_path / "mini/tiny" / variant / "seed0")

@@ -70,7 +70,7 @@ def test_scores_and_deltas_are_those_of_their_anchors():
         assert (deltas[:, :, :, anchor, 2] == moves[:, 4 * anchor + 2]).all()
 
 
-def test_what_fills_a_short_list_is_masked():
+def test_a_repeated_list_is_masked():
     few, many = (make_rpn(rois)(conv4(1, 2), nd.array([[16, 32]] * 2)) for rois in (2, 50))
     rois, mask = (array.asnumpy() for array in many[2:])
     for image in range(2):
@@ -81,7 +81,7 @@ def test_what_fills_a_short_list_is_masked():
     assert few[3].asnumpy().all()
 
 
-def test_a_smaller_image_has_no_proposals_beyond_its_edge():
+def test_smaller_images_have_no_proposals_in_the_padding():
     alone, beside = (
         make_rpn(200)(features, nd.array([[64, 64], [64, 96]][: len(features)])) for features in (conv4()[:1], conv4())
     )

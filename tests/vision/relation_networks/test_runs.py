@@ -18,7 +18,7 @@ from tests.vision.relation_networks.reference import assert_close, made_up, make
 from vision.config import Config
 from vision.models.detector import Detector
 from vision.parameters import write_parameters
-from vision.predict import predict_test_set
+from vision.prediction import write_test_set
 from vision.relation_networks.__main__ import main
 from vision.relation_networks.checkpoint import read_checkpoint, to_ours, to_theirs
 from vision.relation_networks.layout import layout
@@ -123,7 +123,7 @@ def test_an_imported_run_predicts_and_is_evaluated(theirs, import_as_run, data, 
     config, arrays = theirs
     import_as_run()
     folder = tmp_path / "runs" / "paper" / "tiny" / config.variant / "seed0"
-    predict_test_set(folder, data, None, 0)
+    write_test_set(folder, data, None, 0)
     assert 0 <= evaluate_detection(RunFolder(folder), data)["map"] <= 1
     assert ("pairs" in array_names(folder / "relations.npz", "file", "")) == (config.variant == "rn")
     assert read_config(Config, folder / "config.yaml").model.pool1 == "caffe"

@@ -1,15 +1,21 @@
 #!/usr/bin/env bash
-# Figure 2: the importance of each word of a sentence, and the supervision target of the sentence.
+# Figure 2: the weight of each word in the descriptor of its sentence, clockwise from twelve o'clock, for the word
+# attention of the baseline (a_it of hatt) and for focused attention without (fan-unsup) and with supervision
+# (fan-sup); on the right the semantic pairs of words that are supervised (T).
 set -euo pipefail
-# shellcheck source=scripts/lib/figure.sh
-source "$(dirname "${BASH_SOURCE[0]}")/lib/figure.sh"
+# shellcheck source=scripts/lib/options.sh
+source "$(dirname "$0")/lib/options.sh" figures words paper mini -- "$@"
 
-about="Figure 2: how much each word of a sentence counts in its descriptor, clockwise from twelve o'clock, for the word
-attention of Hatt (a_it) and for focused attention without (unsup) and with supervision (sup); on the right the
-semantic pairs of words that the supervision asks for (T)."
-# shellcheck disable=SC2034  # read by figure.sh
-declare -A default_sentences=(
-  [paper]="--document sci.med/59562 --sentence 2"
-  [mini]="--document rec.autos/10034 --sentence 5"
-)
-draw_figure "$@"
+case $preset in
+  paper) default="--document sci.med/59562 --sentence 2" ;;
+  mini) default="--document rec.autos/10034 --sentence 5" ;;
+esac
+
+files=""
+for variant in fan-sup fan-unsup hatt; do # from the outermost ring to the innermost
+  folder=$runs/$preset/$dataset/$variant/seed$seed
+  file=$out/$preset/figure2.$variant.json
+  run "python -m language.word_importance $folder ${sentences:-$default} --out $file --data $data $gpus"
+  files+="$file "
+done
+run "python -m scripts.figures.word_importance $files--out $out/$preset/figure2.png"

@@ -1,46 +1,32 @@
 #!/usr/bin/env bash
-# Table 2: recall of the relations that people have annotated in Visual Genome.
+# Table 2: recall of relationship proposals over K on Visual Genome, whose relations were annotated by people, for
+# focused attention without supervision (fan-unsup), and supervised by the pairs of different categories (fan-sup) or
+# by the annotated relations (fan-sup-gt). The Faster R-CNN baseline without attention (base) gives reference orders of
+# the pairs. Prints the table and draws it as curves. The paper's curves of Relationship Proposal Networks are not
+# available as numbers; --overlay draws them if you have them.
 set -euo pipefail
-# shellcheck source=scripts/lib/table.sh
-source "$(dirname "${BASH_SOURCE[0]}")/lib/table.sh"
+# shellcheck source=scripts/lib/options.sh
+source "$(dirname "$0")/lib/options.sh" tables paper=visual_genome:1 mini=visual_genome:1 --overlay -- "$@"
 
-about="Table 2: recall of relationship proposals over K on Visual Genome, whose relations people have annotated, for
-focused attention without supervision (fan-unsup), and supervised by the pairs of different categories (fan-sup) or by
-the annotated relations (fan-sup-gt), next to reference orders of the pairs, those of a detector without attention
-(base) as well. Trains, predicts, evaluates, prints the table and draws it as curves."
-datasets=(visual_genome)
-variants=(base fan-unsup fan-sup fan-sup-gt)
-trials=1 # the paper has one
-
-table_usage() {
-  cat <<END
-  --overlay FILE    a CSV file with points of others' curves, which are drawn over ours: the columns are
-                    label,k,recall, the recall in percent. Those of Relationship Proposal Networks, which the paper
-                    shows, are in no text, so nothing is drawn for them without it
+list_runs() {
+  for dataset in $datasets; do
+    for seed in ${seeds[$dataset]}; do
+      for variant in base fan-unsup fan-sup fan-sup-gt; do
+        config=vision/configs/$preset/$dataset/$variant.yaml
+        folder=$runs/$preset/$dataset/$variant/seed$seed
+        cat <<END
+# $dataset $variant seed $seed: $folder $config
+python -m vision.train $config --seed $seed --data $data --runs $runs $gpus
+python -m vision.predict $folder --data $data $gpus
+python -m scripts.evaluate relations $folder --rule annotated --distinct --data $data
+python -m scripts.evaluate relations $folder --rule annotated --unordered --data $data
 END
+        [[ $variant == base ]] || echo "python -m scripts.evaluate center-mass $folder" # base has no attention
+      done
+    done
+  done
 }
 
-overlay=""
-
-table_option() {
-  [[ $1 == --overlay ]] || return 1
-  overlay="$(from_root "$2")"
-}
-
-evaluate_relations() {
-  show python -m scripts.evaluate relations "$folder" --rule annotated --distinct --data "$data"
-  show python -m scripts.evaluate relations "$folder" --rule annotated --unordered --data "$data"
-  [[ $variant == base ]] || show python -m scripts.evaluate center-mass "$folder" # base has no pair weights
-}
-
-list_relation_runs() {
-  list_runs vision evaluate_relations
-}
-
-read_options "$@"
-[[ -z $overlay || -f $overlay ]] || fail "--overlay $overlay: no such file; give a CSV file as --help describes it"
-
-announce_costs list_relation_runs
-write_miniature
-run_jobs list_relation_runs
-run python -m scripts.report table2 --preset "$preset" --runs "$runs" --out "$out" ${overlay:+--overlay "$overlay"}
+list_runs | announce_costs
+list_runs | run_jobs
+run "python -m scripts.report table2 --preset $preset --runs $runs --out $out $overlay"

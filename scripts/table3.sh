@@ -1,22 +1,30 @@
 #!/usr/bin/env bash
-# Table 3: losses of the center-mass.
+# Table 3: object detection and recall of relationship proposals on VOC07, by the loss on the center-mass: smooth L1,
+# L2, and the focal loss with r = 0 (fan-sup-mat), 1, 2 (fan-sup), 3 and 4. The Faster R-CNN baseline without attention
+# (base) gives reference orders of the pairs. Prints the table next to the paper's.
 set -euo pipefail
-# shellcheck source=scripts/lib/table.sh
-source "$(dirname "${BASH_SOURCE[0]}")/lib/table.sh"
-source scripts/lib/images.sh
+# shellcheck source=scripts/lib/options.sh
+source "$(dirname "$0")/lib/options.sh" tables paper=voc07:3 mini=voc07:1 small=voc07:3 -- "$@"
 
-about="Table 3: object detection and recall of relationship proposals on VOC07 for several losses of the center-mass:
-smooth L1, L2, and the focal loss with r = 0 (fan-sup-mat), 1, 2 (fan-sup), 3 and 4; and the
-reference orders of a detector without attention (base). Trains, predicts, evaluates and prints the table next to the
-paper's."
-presets=(paper mini small)
-datasets=(voc07)
-small_datasets=(voc07)
-variants=(base fan-sup-smooth-l1 fan-sup-l2 fan-sup-mat fan-sup-r1 fan-sup fan-sup-r3 fan-sup-r4)
-trials=3
-read_options "$@"
+list_runs() {
+  for dataset in $datasets; do
+    for seed in ${seeds[$dataset]}; do
+      for variant in base fan-sup-smooth-l1 fan-sup-l2 fan-sup-mat fan-sup-r1 fan-sup fan-sup-r3 fan-sup-r4; do
+        config=vision/configs/$preset/$dataset/$variant.yaml
+        folder=$runs/$preset/$dataset/$variant/seed$seed
+        cat <<END
+# $dataset $variant seed $seed: $folder $config
+python -m vision.train $config --seed $seed --data $data --runs $runs $gpus
+python -m vision.predict $folder --data $data $gpus
+python -m scripts.evaluate detection $folder --data $data
+python -m scripts.evaluate relations $folder --distinct --data $data
+END
+        [[ $variant == base ]] || echo "python -m scripts.evaluate center-mass $folder" # base has no attention
+      done
+    done
+  done
+}
 
-announce_costs image_runs
-write_miniature
-run_jobs image_runs
-run python -m scripts.report table3 --preset "$preset" --runs "$runs" --out "$out"
+list_runs | announce_costs
+list_runs | run_jobs
+run "python -m scripts.report table3 --preset $preset --runs $runs --out $out"

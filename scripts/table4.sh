@@ -1,22 +1,30 @@
 #!/usr/bin/env bash
-# Table 4: object detection by Faster R-CNN, without and with focused attention.
+# Table 4: object detection on VOC07 and minicoco, for Faster R-CNN (base), with a focused attention network added
+# (fan-unsup), and with its attention supervised (fan-sup). Prints the table next to the paper's, which has three
+# trials on VOC07 and one on minicoco.
 set -euo pipefail
-# shellcheck source=scripts/lib/table.sh
-source "$(dirname "${BASH_SOURCE[0]}")/lib/table.sh"
-source scripts/lib/images.sh
+# shellcheck source=scripts/lib/options.sh
+source "$(dirname "$0")/lib/options.sh" tables paper=voc07:3,minicoco:1 mini=voc07:1,minicoco:1 small=voc07:3 -- "$@"
 
-about="Table 4: object detection on VOC07 and minicoco, for Faster R-CNN (base), with a focused attention network added
-(fan-unsup), and with its attention supervised (fan-sup). Trains, predicts, evaluates and prints the table beside the
-paper's. As in the paper, VOC07 has three trials and minicoco one."
-presets=(paper mini small)
-datasets=(voc07 minicoco)
-small_datasets=(voc07)
-variants=(base fan-unsup fan-sup)
-trials=3
-trials_of[minicoco]=1 # the paper has one
-read_options "$@"
+list_runs() {
+  for dataset in $datasets; do
+    for seed in ${seeds[$dataset]}; do
+      for variant in base fan-unsup fan-sup; do
+        config=vision/configs/$preset/$dataset/$variant.yaml
+        folder=$runs/$preset/$dataset/$variant/seed$seed
+        cat <<END
+# $dataset $variant seed $seed: $folder $config
+python -m vision.train $config --seed $seed --data $data --runs $runs $gpus
+python -m vision.predict $folder --data $data $gpus
+python -m scripts.evaluate detection $folder --data $data
+python -m scripts.evaluate relations $folder --distinct --data $data
+END
+        [[ $variant == base ]] || echo "python -m scripts.evaluate center-mass $folder" # base has no attention
+      done
+    done
+  done
+}
 
-announce_costs image_runs
-write_miniature
-run_jobs image_runs
-run python -m scripts.report table4 --preset "$preset" --runs "$runs" --out "$out"
+list_runs | announce_costs
+list_runs | run_jobs
+run "python -m scripts.report table4 --preset $preset --runs $runs --out $out"

@@ -1,56 +1,44 @@
 #!/usr/bin/env bash
-# Table 5: scene categorization by a branch beside the detectors of Table 4.
+# Table 5: scene categorization on MIT67, by the convolutions of an ImageNet network (cnn) or of a detector (cnn-coco),
+# and with the features of the detector's ROIs added: their maximum (cnn-rois), or the output of focused attention
+# without (fan-unsup) and with supervision (fan-sup). Uses the detectors of Table 4 on minicoco with the same seeds,
+# and trains those that are missing. Preset small uses scene15 instead of MIT67 and voc07 instead of minicoco. Prints
+# the table next to the paper's.
 set -euo pipefail
-# shellcheck source=scripts/lib/table.sh
-source "$(dirname "${BASH_SOURCE[0]}")/lib/table.sh"
+# shellcheck source=scripts/lib/options.sh
+source "$(dirname "$0")/lib/options.sh" tables paper=mit67:3 mini=mit67:1 small=scene15:3 -- "$@"
 
-about="Table 5: scene categorization on MIT67, by the convolutions of an ImageNet network (cnn) or of a detector
-(cnn-coco), and with the features of its ROIs: their maximum (cnn-rois), or what focused attention makes of them,
-without (fan-unsup) and with supervision (fan-sup). Takes the detectors of Table 4 on minicoco, of the same seeds,
-and trains those that are not there; then trains, predicts, evaluates and prints the table beside the paper's. At
---preset small, the scenes are those of scene15, and voc07 stands in for minicoco."
-presets=(paper mini small)
-datasets=(mit67)
-small_datasets=(scene15)
-variants=(cnn cnn-coco cnn-rois fan-unsup fan-sup)
-detectors=(base fan-unsup fan-sup)
-trials=3
-read_options "$@"
+detector_dataset=minicoco
+[[ $preset != small ]] || detector_dataset=voc07
 
-detected=minicoco
-[[ $preset != small ]] || detected=voc07
-
-# list_on DATASET MODULE SHOW_REST VARIANT…: lists the trainings of these variants by MODULE, and what SHOW_REST shows.
-list_on() {
-  local dataset="$1" module="$2" show_rest="$3" seed variant config folder
-  shift 3
-  for seed in "${seeds[@]}"; do
-    for variant in "$@"; do
-      config="vision/configs/$preset/$dataset/$variant.yaml"
-      folder="$runs/$preset/$dataset/$variant/seed$seed"
-      list_job "$dataset $variant seed $seed" "$folder" "$config"
-      show python -m "$module" "$config" --seed "$seed" --data "$data" --runs "$runs" ${gpus:+--gpus "$gpus"}
-      "$show_rest"
+list_detectors() {
+  for seed in ${seeds[$datasets]}; do
+    for variant in base fan-unsup fan-sup; do
+      config=vision/configs/$preset/$detector_dataset/$variant.yaml
+      cat <<END
+# $detector_dataset $variant seed $seed: $runs/$preset/$detector_dataset/$variant/seed$seed $config
+python -m vision.train $config --seed $seed --data $data --runs $runs $gpus
+END
     done
   done
 }
 
-# Detectors are only trained here: what Table 4 reports of them is its own.
-detector_runs() {
-  list_on "$detected" vision.train true "${detectors[@]}"
+list_scenes() {
+  for seed in ${seeds[$datasets]}; do
+    for variant in cnn cnn-coco cnn-rois fan-unsup fan-sup; do
+      config=vision/configs/$preset/$datasets/$variant.yaml
+      folder=$runs/$preset/$datasets/$variant/seed$seed
+      cat <<END
+# $datasets $variant seed $seed: $folder $config
+python -m vision.scene $config --seed $seed --data $data --runs $runs $gpus
+python -m vision.predict $folder --scene --data $data $gpus
+python -m scripts.evaluate classification $folder
+END
+    done
+  done
 }
 
-scene_runs() {
-  list_on "${datasets[0]}" vision.scene evaluate_scenes "${variants[@]}"
-}
-
-evaluate_scenes() {
-  show python -m vision.predict "$folder" --scene --data "$data" ${gpus:+--gpus "$gpus"}
-  show python -m scripts.evaluate classification "$folder"
-}
-
-announce_costs detector_runs scene_runs
-write_miniature
-run_jobs detector_runs
-run_jobs scene_runs
-run python -m scripts.report table5 --preset "$preset" --runs "$runs" --out "$out"
+{ list_detectors && list_scenes; } | announce_costs
+list_detectors | run_jobs
+list_scenes | run_jobs
+run "python -m scripts.report table5 --preset $preset --runs $runs --out $out"

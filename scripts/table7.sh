@@ -1,21 +1,30 @@
 #!/usr/bin/env bash
-# Table 7: which pairs of objects to supervise the focused attention with.
+# Table 7: object detection on VOC07, by the pairs of objects that supervise the focused attention: of different
+# instances (fan-sup-different-instance) or of different categories (fan-sup); and for the Faster R-CNN baseline
+# without attention (base). Prints the table next to the paper's.
 set -euo pipefail
-# shellcheck source=scripts/lib/table.sh
-source "$(dirname "${BASH_SOURCE[0]}")/lib/table.sh"
-source scripts/lib/images.sh
+# shellcheck source=scripts/lib/options.sh
+source "$(dirname "$0")/lib/options.sh" tables paper=voc07:3 mini=voc07:1 small=voc07:3 -- "$@"
 
-about="Table 7: object detection on VOC07 when the focused attention is supervised by pairs of different instances
-(fan-sup-different-instance) or of different categories (fan-sup); and a detector without attention (base). Trains,
-predicts, evaluates and prints the table next to the paper's."
-presets=(paper mini small)
-datasets=(voc07)
-small_datasets=(voc07)
-variants=(base fan-sup-different-instance fan-sup)
-trials=3
-read_options "$@"
+list_runs() {
+  for dataset in $datasets; do
+    for seed in ${seeds[$dataset]}; do
+      for variant in base fan-sup-different-instance fan-sup; do
+        config=vision/configs/$preset/$dataset/$variant.yaml
+        folder=$runs/$preset/$dataset/$variant/seed$seed
+        cat <<END
+# $dataset $variant seed $seed: $folder $config
+python -m vision.train $config --seed $seed --data $data --runs $runs $gpus
+python -m vision.predict $folder --data $data $gpus
+python -m scripts.evaluate detection $folder --data $data
+python -m scripts.evaluate relations $folder --distinct --data $data
+END
+        [[ $variant == base ]] || echo "python -m scripts.evaluate center-mass $folder" # base has no attention
+      done
+    done
+  done
+}
 
-announce_costs image_runs
-write_miniature
-run_jobs image_runs
-run python -m scripts.report table7 --preset "$preset" --runs "$runs" --out "$out"
+list_runs | announce_costs
+list_runs | run_jobs
+run "python -m scripts.report table7 --preset $preset --runs $runs --out $out"

@@ -1,22 +1,31 @@
 #!/usr/bin/env bash
-# Table 9: how the center-mass converges.
+# Table 9: the center-mass of the trained networks on the training images (all of them) and the test images of
+# minicoco, for focused attention without (fan-unsup) and with supervision (fan-sup). Preset small uses voc07 instead
+# of minicoco. Prints the table next to the paper's.
 set -euo pipefail
-# shellcheck source=scripts/lib/table.sh
-source "$(dirname "${BASH_SOURCE[0]}")/lib/table.sh"
-source scripts/lib/images.sh
-training_images=yes # shellcheck disable=SC2034  # images.sh reads it
+# shellcheck source=scripts/lib/options.sh
+source "$(dirname "$0")/lib/options.sh" tables paper=minicoco:1 mini=minicoco:1 small=voc07:1 -- "$@"
 
-about="Table 9: the center-mass of the finished networks on the training images (all of them) and the test images of
-minicoco, for focused attention without (fan-unsup) and with supervision (fan-sup). Trains, predicts, evaluates and
-prints the table next to the paper's. At --preset small, voc07 stands in for minicoco."
-presets=(paper mini small)
-datasets=(minicoco)
-small_datasets=(voc07)
-variants=(fan-unsup fan-sup)
-trials=1
-read_options "$@"
+list_runs() {
+  for dataset in $datasets; do
+    for seed in ${seeds[$dataset]}; do
+      for variant in fan-unsup fan-sup; do
+        config=vision/configs/$preset/$dataset/$variant.yaml
+        folder=$runs/$preset/$dataset/$variant/seed$seed
+        cat <<END
+# $dataset $variant seed $seed: $folder $config
+python -m vision.train $config --seed $seed --data $data --runs $runs $gpus
+python -m vision.predict $folder --data $data $gpus
+python -m scripts.evaluate detection $folder --data $data
+python -m scripts.evaluate relations $folder --distinct --data $data
+python -m vision.predict $folder --training-images --data $data $gpus
+python -m scripts.evaluate center-mass $folder
+END
+      done
+    done
+  done
+}
 
-announce_costs image_runs
-write_miniature
-run_jobs image_runs
-run python -m scripts.report table9 --preset "$preset" --runs "$runs" --out "$out"
+list_runs | announce_costs
+list_runs | run_jobs
+run "python -m scripts.report table9 --preset $preset --runs $runs --out $out"

@@ -1,8 +1,8 @@
-"""What runs at the paper's sizes will take, said before they start: `python -m scripts.tables.costs SCRIPT < LIST`.
+"""Announces what runs at the paper's sizes will take: `python -m scripts.tables.costs SCRIPT < LIST`.
 
-LIST is what the table scripts list for `scripts.tables.jobs`. It prints the runs that are not finished, their
-steps, the hours that the paper gives for one run on its two Titan Xp, and the disk space they need. Without a GPU it
-also prints the hours on this CPU. If they are more than a day, the command requires --yes.
+LIST is a list of `scripts.tables.jobs`. Prints the number of unfinished runs, their steps, the hours that the paper
+gives for a run on its two Titan Xp, and the disk space. Without a GPU it also prints the hours on this CPU; more than a
+day requires --yes.
 """
 
 import argparse
@@ -18,8 +18,8 @@ from data.download.unpack import readable
 from scripts.tables.jobs import Job, read_jobs, visible_gpus
 from scripts.tables.jobs_view import count_epochs
 
-PATIENCE = 24  # hours on a CPU beyond which a run is not started without being asked for
-BUILDS = Path(sys.prefix) / "fan-setup.txt"  # which scripts/setup.sh writes
+PATIENCE = 24  # hours on a CPU; runs that take longer require --yes
+BUILDS = Path(sys.prefix) / "fan-setup.txt"  # written by scripts/setup.sh
 STACKS = {"mxnet": "MXNet", "tensorflow": "TensorFlow"}
 
 
@@ -28,13 +28,13 @@ class Cost:
     """What a run on one data set takes.
 
     Args:
-        title: of the data set.
-        stack: what trains it.
-        paper_hours: of one run on two Titan Xp (paper, appendix).
-        step_seconds: of a training step on `cores` of an AMD EPYC, measured here.
-        cores: that one run uses on a CPU.
-        run_bytes: of a run's folder without predictions, while a checkpoint replaces the one before.
-        image_bytes: of the predictions for one test image.
+        title: name of the data set.
+        stack: mxnet or tensorflow.
+        paper_hours: hours per run on two Titan Xp (paper, appendix).
+        step_seconds: seconds per training step on `cores` cores of an AMD EPYC, measured.
+        cores: number of cores that a run uses on a CPU.
+        run_bytes: maximum size of the run folder without predictions: while a checkpoint is replaced.
+        image_bytes: size of the predictions per test image.
     """
 
     title: str
@@ -46,10 +46,10 @@ class Cost:
     image_bytes: int = 0
 
 
-# Detectors: 20 s per step of two images (vision/README.md, full size); 256 MB of weights and 254 MB of momenta, twice;
-# 100 detections and two rankings of 5,000 pairs per image. Documents: 13 minutes per run of 20 Newsgroups on one core;
-# a document of Yahoo takes less (language/README.md, growth). The paper has no hours for Yahoo: those of 20 Newsgroups
-# are scaled by the number of documents.
+# Detectors: 20 s per step of two images (vision/README.md); 256 MB of weights and 254 MB of momenta, twice; 100
+# detections and two rankings of 5,000 pairs per image. Documents: 13 minutes per run on 20 Newsgroups on one core; a
+# document of Yahoo takes less (language/README.md). The paper does not give hours for Yahoo: those of 20 Newsgroups are
+# scaled by the number of documents.
 NEWSGROUPS_HOURS, NEWSGROUPS_DOCUMENTS = 0.5, 11_314
 COSTS = {
     "voc07": Cost("VOC07", "mxnet", 4, 20, 2, 1_020_000_000, 97_000),
@@ -70,13 +70,13 @@ RESTORE = "restore it with git"
 
 @dataclass(frozen=True)
 class Estimate:
-    """What is still to be done for one run.
+    """What the rest of one run takes.
 
     Args:
         dataset: key of `COSTS`.
-        steps: of training.
-        paper_hours: on two Titan Xp.
-        cpu_hours: on as many cores as one run uses.
+        steps: training steps.
+        paper_hours: hours on two Titan Xp.
+        cpu_hours: hours on as many cores as a run uses.
         disk: bytes of the finished run.
     """
 
@@ -88,10 +88,10 @@ class Estimate:
 
 
 def estimate(job: Job) -> Estimate | None:
-    """The cost of the epochs that a run still lacks; None when it has been trained.
+    """The cost of the remaining epochs of a run; None if it is finished.
 
     Raises:
-        UserError: its config is damaged, or of another data set than the paper's.
+        UserError: its config is damaged, or its data set is not one of the paper's.
     """
     config = read_yaml(job.config, "config", RESTORE)
     done, epochs = count_epochs(job)
@@ -99,10 +99,10 @@ def estimate(job: Job) -> Estimate | None:
         dataset, (samples, test_images) = config["dataset"], _samples(config)
         steps = (epochs - done) * -(-samples // config["training"]["batch_size"])
     except (KeyError, TypeError) as error:
-        raise UserError(f"{job.config}: has no valid {error}; {RESTORE}") from None
+        raise UserError(f"{job.config}: missing or invalid key {error}; {RESTORE}") from None
     cost = COSTS.get(dataset)
     if cost is None:
-        raise UserError(f"{job.config}: dataset is {dataset}; only the costs of {', '.join(COSTS)} are known")
+        raise UserError(f"{job.config}: the costs of dataset {dataset} are unknown; known: {', '.join(COSTS)}")
     if job.run.finished:
         return None
     return Estimate(
@@ -115,7 +115,7 @@ def estimate(job: Job) -> Estimate | None:
 
 
 def _samples(config: dict) -> tuple[int, int]:
-    """Training samples per epoch, mirror images included, and test images; of documents none."""
+    """Training samples per epoch, including mirrored images, and test images (0 for documents)."""
     if "text" in config:
         return config["text"]["train_documents"], 0
     images = config["images"]
@@ -127,47 +127,49 @@ def _samples(config: dict) -> tuple[int, int]:
 
 
 def hours_on_cpu(estimates: list[Estimate], cores: int) -> float:
-    """Hours that the runs take on a CPU, side by side as far as its cores go."""
+    """Hours of all runs on a CPU, as many at a time as its cores allow."""
     longest = max(each.cpu_hours for each in estimates)
     return max(longest, sum(each.cpu_hours * COSTS[each.dataset].cores for each in estimates) / cores)
 
 
 def describe(estimates: list[Estimate], runs: int) -> list[str]:
-    """Lines that say what the runs will take, of which there are `runs` with those that are trained."""
+    """Lines that describe what the runs will take; `runs` is their number including the finished ones."""
     by_dataset = defaultdict(list)
     for each in estimates:
         by_dataset[each.dataset].append(each)
     trained = runs - len(estimates)
-    lines = [f"{len(estimates)} runs to train" + (f", {trained} trained already" if trained else "")]
+    lines = [f"{len(estimates)} runs to train" + (f", {trained} already trained" if trained else "")]
     for dataset, group in by_dataset.items():
         steps, hours = sum(each.steps for each in group), _hours(COSTS[dataset].paper_hours)
-        scaled = " (scaled from 20 Newsgroups by documents)" if dataset.startswith("yahoo") else ""
-        lines.append(f"  {COSTS[dataset].title}: {len(group)} runs, {steps:,} steps, {hours} h a run{scaled}")
+        scaled = " (scaled from 20 Newsgroups by the number of documents)" if dataset.startswith("yahoo") else ""
+        lines.append(f"  {COSTS[dataset].title}: {len(group)} runs, {steps:,} steps, {hours} h per run{scaled}")
     hours, disk = _hours(sum(each.paper_hours for each in estimates)), sum(each.disk for each in estimates)
-    lines.append(f"  in all {hours} h on two Titan Xp, by the paper's times; {readable(disk)} of disk for the runs")
+    lines.append(f"  total: {hours} h on two Titan Xp, by the paper's times; {readable(disk)} on disk")
     return lines
 
 
 def has_gpu(stack: str, gpus: str | None) -> bool:
-    """Whether the CUDA build of a stack is installed and there is a GPU for it."""
+    """Whether the CUDA build of a stack is installed and there is a GPU."""
     builds = BUILDS.read_text().splitlines() if BUILDS.exists() else []
     return f"{stack} gpu" in builds and bool(gpus or visible_gpus())
 
 
 def announce(jobs: list[Job], script: str, presets: list[str], gpus: str | None, yes: bool) -> None:
-    """Prints what the jobs will take on standard error.
+    """Prints what the jobs will take to standard error.
 
     Args:
-        script: the table script, which is named in messages.
-        presets: its other presets, which are offered in place of days on a CPU.
-        yes: whether to start in any case.
+        jobs: the jobs.
+        script: path of the script, for messages.
+        presets: its smaller presets, which the message suggests.
+        gpus: ids of the GPUs to use, if they are chosen.
+        yes: whether to accept more than a day on a CPU.
 
     Raises:
-        UserError: without `yes`, it would take more than a day on a CPU.
+        UserError: more than a day on a CPU without `yes`.
     """
     estimates = [each for each in map(estimate, jobs) if each]
     if not estimates:
-        print(f"{len(jobs)} runs, all trained already", file=sys.stderr)
+        print(f"{len(jobs)} runs, all already trained", file=sys.stderr)
         return
     print("\n".join(describe(estimates, len(jobs))), file=sys.stderr)
     without = {stack for stack in STACKS if not has_gpu(stack, gpus)}
@@ -176,12 +178,12 @@ def announce(jobs: list[Job], script: str, presets: list[str], gpus: str | None,
         return
     hours = hours_on_cpu(on_cpu, len(os.sched_getaffinity(0)))
     stacks = " and ".join(sorted({STACKS[COSTS[each.dataset].stack] for each in on_cpu}))
-    print(f"  no GPU that {stacks} can use: about {_time(hours)} on this CPU", file=sys.stderr)
+    print(f"  no GPU for {stacks}: about {_time(hours)} on this CPU", file=sys.stderr)
     if hours > PATIENCE and not yes:
         others = "".join(f", or --preset {preset}" for preset in presets)
         raise UserError(
-            f"{script}: without a GPU that {stacks} can use, {len(on_cpu)} runs would take about {_time(hours)}; give "
-            f"--yes to start them{others}"
+            f"{script}: {len(on_cpu)} runs would take about {_time(hours)} without a GPU for {stacks}; give --yes to "
+            f"start them anyway{others}"
         )
 
 
@@ -199,12 +201,12 @@ def main() -> None:
     """Command line of `python -m scripts.tables.costs`."""
     parser = argparse.ArgumentParser(
         prog="python -m scripts.tables.costs",
-        description="Says what the runs that standard input lists will take. The table scripts call this.",
+        description="Announces what the runs listed on standard input will take. The scripts of tables call this.",
     )
-    parser.add_argument("script", help="the table script, for messages")
-    parser.add_argument("presets", nargs="*", help="its presets that take less")
-    parser.add_argument("--gpus", help="ids of the GPUs that may be used (default: all)")
-    parser.add_argument("--yes", action="store_true", help="do not fail, however long it takes")
+    parser.add_argument("script", help="path of the script, for messages")
+    parser.add_argument("presets", nargs="*", help="its smaller presets, for messages")
+    parser.add_argument("--gpus", help="ids of the GPUs to use (default: all)")
+    parser.add_argument("--yes", action="store_true", help="accept more than a day on a CPU")
     options = parser.parse_args()
     announce(read_jobs(sys.stdin), options.script, options.presets, options.gpus, options.yes)
 

@@ -1,12 +1,11 @@
-"""Runs the trainings of a list side by side: `python -m scripts.tables.jobs < LIST`.
+"""Runs several trainings at the same time: `python -m scripts.tables.jobs < LIST`.
 
-The list, which the table scripts write, holds for each run a line with tabs between its three parts,
+LIST, which the scripts of tables write, contains jobs, one per run. A job is a line
 
-    # title    run folder    config
+    # TITLE: RUN_FOLDER CONFIG
 
-and below it the commands of the run, a line each. They are run one after another: a job. Jobs share nothing but the
-machine, so each gets its part of the cores and GPUs and writes to a file of its own; what moves in all of them is
-read from their run folders.
+followed by its commands, one per line, which run one after another. Paths are quoted as in a shell. Each job gets an
+equal share of the cores and GPUs. The progress of all jobs is read from their run folders.
 """
 
 import argparse
@@ -28,26 +27,29 @@ from data.common.options import count_from_1
 from data.common.runs import RunFolder
 from scripts.tables.jobs_view import Progress
 
-POLL = 0.1  # seconds from one look for jobs that have ended to the next
-MEMORY = 3 * 10**9  # bytes free for each job by default: the paper's document networks take 2 GB
-LIST = "give '# title', run folder and config with tabs between, and commands below, as the table scripts do"
+POLL = 0.1  # seconds between checks for jobs that have ended
+MEMORY = 3 * 10**9  # free bytes required per job by default: the paper's document networks take 2 GB
+FORMAT = "expected '# TITLE: RUN_FOLDER CONFIG', followed by commands"
 THREADS = ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
 EPILOG = """\
-One job at a time writes to the terminal; of several, each writes to output.log in its run folder, and one view of all
-of them goes to standard error. A job that fails ends the others as Ctrl-C does, and its exit code is that of this
-command. The same list goes on where it was, for every command in it returns at once where its result is there.
+With one job at a time, the jobs print to the terminal. With several, each writes to output.log in its run folder, and
+their progress is shown on standard error. If a job fails, the others are interrupted as by Ctrl-C, and its exit code is
+returned. Rerun the same list to resume: commands whose results exist return at once.
 
-example, the list as the table scripts write it:
+example, the list as the scripts of tables write it:
   folder=runs/paper/20news/hatt/seed0 config=language/configs/paper/20news/hatt.yaml
-  printf '# Hatt, seed 0\\t%s\\t%s\\npython -m language.train %s --seed 0\\n' $folder $config $config |
-    python -m scripts.tables.jobs
+  python -m scripts.tables.jobs <<END
+  # Hatt, seed 0: $folder $config
+  python -m language.train $config --seed 0
+  python -m language.predict $folder
+  END
 """
 
 
 @dataclass(eq=False)
 class Job:
-    """One run of the list: `config` says how many epochs it will have until its run folder does."""
+    """One run of the list. `config` gives the number of epochs until the run folder contains a config."""
 
     title: str
     run: RunFolder
@@ -59,24 +61,24 @@ def read_jobs(lines: Iterable[str]) -> list[Job]:
     """Reads a list of jobs.
 
     Raises:
-        UserError: a line that begins a job has other parts, a command stands before the first one, or there is none.
+        UserError: a line does not begin a job, or there is no job.
     """
     jobs: list[Job] = []
-    for number, line in enumerate((line.rstrip("\n") for line in lines), start=1):
-        parts = line.removeprefix("# ").split("\t")
-        if line.startswith("# ") and len(parts) == 3:
-            jobs.append(Job(parts[0], RunFolder(Path(parts[1])), Path(parts[2]), commands=[]))
-        elif jobs and not line.startswith("# "):
+    for number, line in enumerate((line.strip() for line in lines), start=1):
+        title, _, paths = line.removeprefix("# ").partition(": ")
+        if not line.startswith("# ") and jobs:
             jobs[-1].commands.append(line)
+        elif line.startswith("# ") and len(parts := shlex.split(paths)) == 2:
+            jobs.append(Job(title, RunFolder(Path(parts[0])), Path(parts[1]), commands=[]))
         else:
-            raise UserError(f"standard input, line {number}: begins no job; {LIST}")
+            raise UserError(f"standard input, line {number}: does not begin a job; {FORMAT}")
     if not jobs:
-        raise UserError(f"standard input: lists no job; {LIST}")
+        raise UserError(f"standard input: no jobs; {FORMAT}")
     return jobs
 
 
 def visible_gpus() -> list[str]:
-    """Ids of the GPUs that may be used: those of CUDA_VISIBLE_DEVICES where it is set, else all."""
+    """Ids of the GPUs that can be used: those of CUDA_VISIBLE_DEVICES if it is set, otherwise all."""
     chosen = os.environ.get("CUDA_VISIBLE_DEVICES")
     if chosen is not None:
         return [gpu for gpu in chosen.split(",") if gpu not in ("", "-1")]
@@ -87,10 +89,10 @@ def visible_gpus() -> list[str]:
 
 
 def default_count(runs: int, gpus: list[str]) -> int:
-    """How many jobs run at a time: one a GPU or, without, one a core as far as the memory goes.
+    """The number of jobs at a time: one per GPU; without GPUs, one per core while memory allows.
 
-    On two cores, two documents trainings of one thread are 1.2 times as fast as one of two threads: their matrices
-    are too small to share.
+    On two cores, two trainings on documents with one thread each are 1.2 times as fast as one with two threads, because
+    their matrices are too small to divide.
     """
     available = re.search(r"^MemAvailable: +(\d+) kB", Path("/proc/meminfo").read_text(), re.MULTILINE)
     fitting = int(available[1]) * 1024 // MEMORY
@@ -98,18 +100,18 @@ def default_count(runs: int, gpus: list[str]) -> int:
 
 
 def shares(count: int, gpus: list[str]) -> list[dict[str, str]]:
-    """Environment variables of each of `count` jobs: equal parts of the cores' threads and of the GPUs.
+    """Environment variables of each of `count` jobs: equal shares of the threads and the GPUs.
 
     Raises:
-        UserError: there are GPUs, and fewer than jobs.
+        UserError: there are GPUs, but fewer than jobs.
     """
     threads = dict.fromkeys(THREADS, str(max(1, _cores() // count)))
     if not gpus:
         return [threads] * count
     if count > len(gpus):
         raise UserError(
-            f"--jobs {count}: there are fewer GPUs ({','.join(gpus)}) and jobs do not share one; give --jobs "
-            f"{len(gpus)}, or set CUDA_VISIBLE_DEVICES= and leave --gpus out to run on the CPU"
+            f"--jobs {count}: more jobs than GPUs ({','.join(gpus)}), and each job needs its own; use --jobs "
+            f"{len(gpus)}, or set CUDA_VISIBLE_DEVICES= and omit --gpus to run on the CPU"
         )
     bounds = [len(gpus) * job // count for job in range(count + 1)]
     parts = [gpus[first:last] for first, last in zip(bounds, bounds[1:], strict=False)]
@@ -121,12 +123,12 @@ def _cores() -> int:
 
 
 class RunningJob:
-    """A job as a process of its own: its commands one after another, up to the first that fails.
+    """A process that runs the commands of a job, one after another, up to the first that fails.
 
     Args:
-        job: what is run.
-        share: environment variables, its share of the machine. Commands with a `--gpus` get its GPUs.
-        output: file that all output is appended to; None leaves it on the terminal.
+        job: the job.
+        share: environment variables: its share of the machine. Its GPUs replace those of `--gpus` in the commands.
+        output: file to which the output is appended; None prints it to the terminal.
     """
 
     def __init__(self, job: Job, share: dict[str, str], output: Path | None):
@@ -144,17 +146,17 @@ class RunningJob:
                 stdout=file,
                 stderr=file,
                 env={**os.environ, **share, "PYTHONUNBUFFERED": "1"},
-                start_new_session=True,  # It does not hear the terminal's Ctrl-C, and that of `stop` once.
+                start_new_session=True,  # Ctrl-C on the terminal does not reach it: `stop` interrupts it, once.
             )
 
     @property
     def exit_code(self) -> int | None:
-        """None while it runs; of a process that a signal ended, what a shell would say."""
+        """None while it runs; for a process that a signal ended, the exit code that a shell reports."""
         code = self._process.poll()
         return 128 - code if code is not None and code < 0 else code
 
     def error(self) -> str:
-        """The last `error:` line that it wrote, without that word."""
+        """The last `error:` line that it wrote, without this prefix."""
         with self._output.open("rb") as file:
             file.seek(self._skip)
             lines = file.read().decode(errors="replace").splitlines()
@@ -162,12 +164,12 @@ class RunningJob:
         return errors[-1] if errors else f"ended with exit code {self.exit_code}"
 
     def send(self, number: signal.Signals) -> None:
-        """Sends a signal to the job and whatever it has started, if it has not ended."""
+        """Sends a signal to the job and the processes that it has started, if it has not ended."""
         if self._process.poll() is None:
             os.killpg(self._process.pid, number)
 
     def _script(self) -> str:
-        """Shows and runs each command."""
+        """Shell code that prints and runs each command."""
         commands = self.job.commands
         if gpus := self.share.get("CUDA_VISIBLE_DEVICES"):
             commands = [re.sub(r"(?<= --gpus )\S+", gpus, command) for command in commands]
@@ -175,25 +177,25 @@ class RunningJob:
 
 
 def run_jobs(jobs: list[Job], parts: list[dict[str, str]], signals: list[int]) -> int:
-    """Runs the jobs in their order, as many at a time as there are parts of the machine.
+    """Starts the jobs in order, as many at a time as there are shares of the machine.
 
     Args:
-        jobs: what is run.
-        parts: see `shares`.
-        signals: grows as signals come that ask for an end.
+        jobs: the jobs.
+        parts: the shares, see `shares`.
+        signals: the signals received so far that ask this process to end; a list that grows.
 
     Returns:
-        0, or the exit code of the first job that failed, after which the others were stopped.
+        0, or the exit code of the first job that failed; the others have been stopped.
 
     Raises:
-        KeyboardInterrupt: an end was asked for, and the jobs were stopped.
+        KeyboardInterrupt: a signal was received, and the jobs have been stopped.
     """
     waiting, free, running = list(jobs), list(parts), []
     progress = Progress(jobs, len(parts))
     caller = os.getppid()
     try:
         while waiting or running:
-            if signals or os.getppid() != caller:  # A script that a signal ends does not hand that on.
+            if signals or os.getppid() != caller:  # A script that is killed does not signal us.
                 raise KeyboardInterrupt
             while waiting and free:
                 job = waiting.pop(0)
@@ -216,7 +218,7 @@ def run_jobs(jobs: list[Job], parts: list[dict[str, str]], signals: list[int]) -
 
 
 def stop(running: list[RunningJob], signals: list[int]) -> None:
-    """Ends jobs as Ctrl-C does and waits for them; a further signal kills them."""
+    """Interrupts jobs as Ctrl-C does and waits for them to end; another signal kills them."""
     for one in running:
         one.send(signal.SIGINT)
     before = len(signals)
@@ -231,7 +233,7 @@ def main() -> None:
     """Command line of `python -m scripts.tables.jobs`."""
     parser = argparse.ArgumentParser(
         prog="python -m scripts.tables.jobs",
-        description="Runs the trainings that standard input lists side by side. The table scripts call this.",
+        description="Runs the trainings listed on standard input, several at a time. The scripts of tables call this.",
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -239,34 +241,35 @@ def main() -> None:
         "--jobs",
         type=count_from_1,
         metavar="N",
-        help="how many at a time, each with an equal part of the cores' threads and of the GPUs; a GPU is never shared "
-        "(default: one a GPU; without GPUs one a core, with 3 GB of free memory for each)",
+        help="jobs at a time, each with an equal share of the threads and GPUs; GPUs are not shared (default: one per "
+        "GPU; without GPUs, one per core while each has 3 GB of free memory)",
     )
-    parser.add_argument("--gpus", help="ids of the GPUs that may be used, as 0,1 (default: all)")
+    parser.add_argument("--gpus", help="ids of the GPUs to use, such as 0,1 (default: all)")
     options = parser.parse_args()
     jobs = read_jobs(sys.stdin)
     gpus = options.gpus.split(",") if options.gpus else visible_gpus()
     count = min(options.jobs or default_count(len(jobs), gpus), len(jobs))
     parts = shares(count, gpus)
     if count > 1:
-        print(f"{len(jobs)} runs, {count} at a time; each writes to output.log in its folder", file=sys.stderr)
+        print(f"{len(jobs)} runs, {count} at a time; each writes to output.log in its run folder", file=sys.stderr)
     try:
-        sys.exit(run_jobs(jobs, parts, _hear_signals()))
+        sys.exit(run_jobs(jobs, parts, _collect_signals()))
     except KeyboardInterrupt:
-        if count == 1:  # The job has said so on the same terminal.
+        if count == 1:  # The job has printed the message to the same terminal.
             sys.exit(130)
         raise
 
 
-def _hear_signals() -> list[int]:
-    """Collects the signals that ask for an end: an exception in their place could part a job from who starts it.
+def _collect_signals() -> list[int]:
+    """Collects the signals that ask this process to end, in a list instead of an exception.
 
-    Of these, SIGINT is ignored by what a shell starts in its background. The jobs would inherit that, and are ended by
-    it, so it is heard here all the same. SIGHUP is sent where a terminal closes, which the jobs do not see.
+    An exception could occur between the start of a job and its registration. SIGINT is handled even if it is ignored,
+    as in background commands of a shell, because the jobs would inherit this and are ended by SIGINT. SIGHUP, sent when
+    a terminal closes, is handled unless it is ignored, as under nohup.
     """
     signals: list[int] = []
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:  # As under nohup.
+        if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:
             signal.signal(number, lambda number, _: signals.append(number))
     return signals
 

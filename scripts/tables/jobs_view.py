@@ -1,4 +1,4 @@
-"""What is seen of trainings that run side by side: how far each is, read from its run folder."""
+"""The progress of trainings that run at the same time, read from their run folders."""
 
 import shutil
 import sys
@@ -13,40 +13,40 @@ from data.common.files import read_yaml
 if TYPE_CHECKING:
     from scripts.tables.jobs import Job, RunningJob
 
-REDRAW = 1  # seconds from one drawing of the view to the next
-REPORT = 60  # the same where standard error is no terminal, and each drawing a line
+REDRAW = 1  # seconds between updates on a terminal
+REPORT = 60  # seconds between progress lines if standard error is not a terminal
 
 
 def count_epochs(job: "Job") -> tuple[int, int]:
-    """The epochs of a job that are done, and all it will have.
+    """The finished epochs of a job, and the total.
 
     Raises:
-        UserError: its config is damaged, or its log.
+        UserError: its config or log is damaged.
     """
     path = job.run.config_path if job.run.config_path.exists() else job.config
-    config = read_yaml(path, "config", "the list of jobs names one for each run")
+    config = read_yaml(path, "config", "the list of jobs must name one per run")
     try:
         total = int(config["training"]["epochs"])
     except (KeyError, TypeError, ValueError):
-        raise UserError(f"{path}: holds no training.epochs; a config is complete, without defaults") from None
+        raise UserError(f"{path}: required key missing: training.epochs") from None
     return (total if job.run.finished else min(len(job.run.epochs()), total)), total
 
 
 def describe(job: "Job") -> str:
-    """How far a running job is: epochs done and the numbers of the last."""
+    """The progress of a running job: its finished epochs, and the loss and accuracy of the last one."""
     done, total = count_epochs(job)
     if job.run.finished:
-        return f"{job.title}: trained, predicts and evaluates"
+        return f"{job.title}: trained, predicting and evaluating"
     last = job.run.epochs()[-1] if done else {}
     numbers = [f"{name} {last[name]:.3f}" for name in ("loss", "accuracy") if name in last]
     return ", ".join([f"{job.title}: {done} of {total} epochs", *numbers])
 
 
 class Progress:
-    """What standard error shows of the jobs.
+    """Shows the progress of the jobs on standard error.
 
-    Of several at a time: a bar over the epochs of all jobs with a line for each that runs, or plain lines where that
-    is no terminal. Of one at a time, whose own output is seen, no more than its title.
+    With several jobs at a time: a bar for the epochs of all jobs and a line per running job; without a terminal, plain
+    lines. With one job at a time, which prints to the terminal itself: its title only.
     """
 
     def __init__(self, jobs: list["Job"], count: int):
@@ -58,32 +58,32 @@ class Progress:
         self._next = self._start + REPORT if self._plain else self._start
         self._epochs = {} if self._alone else {job: count_epochs(job) for job in jobs}
         self._initial, total = self._done_and_total()
-        # smoothing: epochs of several jobs come in bursts, so the rate is their mean.
+        # Without smoothing, the rate is the mean: epochs of several jobs arrive in bursts.
         bar = {"initial": self._initial, "total": total, "desc": "all runs", "unit": "epoch", "smoothing": 0}
         self._bar = tqdm(position=0, disable=self._plain, **bar)
         line = {"bar_format": "  {desc}", "leave": False, "disable": self._plain}
         self._lines = [tqdm(position=number, **line) for number in range(1, count + 1)]
 
     def started(self, job: "Job") -> None:
-        """Announces a job, where no bar shows it."""
+        """Announces a job, unless a bar shows it."""
         if self._plain:
             print(self._names[job], file=sys.stderr, flush=True)
 
     def ended(self, one: "RunningJob") -> None:
-        """Says how long a job took."""
+        """Reports how long a job took."""
         if not self._alone:
             self._epochs[one.job] = count_epochs(one.job)
             took = tqdm.format_interval(time.monotonic() - one.start)
             tqdm.write(f"{self._names[one.job]}: done in {took}", file=sys.stderr)
 
     def failed(self, one: "RunningJob") -> None:
-        """Says why a job failed, where its own output has not."""
+        """Reports why a job failed, unless its output is on the terminal."""
         if not self._alone:
             folder = one.job.run.path
-            tqdm.write(f"error: {one.job.title}: {one.error()} (all its output: {folder}/output.log)", file=sys.stderr)
+            tqdm.write(f"error: {one.job.title}: {one.error()} (see {folder}/output.log)", file=sys.stderr)
 
     def show(self, running: list["RunningJob"]) -> None:
-        """Brings the view up to date, if it is time to."""
+        """Updates the view if the interval has passed."""
         if self._alone or time.monotonic() < self._next:
             return
         self._next = time.monotonic() + self._interval
@@ -95,7 +95,7 @@ class Progress:
             self._draw(running)
 
     def close(self) -> None:
-        """Leaves the bar as it last was on the terminal, and nothing below it."""
+        """Leaves the final bar on the terminal and removes the lines below it."""
         if not self._plain:
             self._draw([])
         for bar in [*self._lines, self._bar]:
@@ -117,7 +117,7 @@ class Progress:
             time.monotonic() - self._start,
             initial=self._initial,
             unit="epoch",
-            bar_format="{n_fmt} of {total_fmt} epochs, {elapsed} so far, {remaining} to go",
+            bar_format="{n_fmt} of {total_fmt} epochs, {elapsed} elapsed, {remaining} left",
         )
         print("; ".join([meter, *(describe(one.job) for one in running)]), file=sys.stderr, flush=True)
 

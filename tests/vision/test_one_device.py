@@ -21,7 +21,7 @@ from vision.criterion import Criterion
 from vision.engine import make_learner, train_epoch, train_step
 from vision.loader import Batch, View, load_batches
 from vision.prediction import measure_center_mass, predict_image
-from vision.scenes.features import look_at
+from vision.scenes.features import extract
 from vision.scenes.network import SceneNetwork
 from vision.scenes.train import Learner
 from vision.scenes.train import train_step as train_scene_step
@@ -108,15 +108,15 @@ def test_a_step_on_scenes_stays_on_its_device_and_reads_once(tiny, scenes, detec
     trained = TrainedRun(detector_folder, DEVICE)
     model = dataclasses.replace(scenes.model, over_rois=over_rois)
     network = SceneNetwork(model, 4, trained.detector, trained.config.model.fc_units)
-    network.draw()
-    network.fix()
+    network.initialize_new_layers()
+    network.freeze()
     network.collect_params().reset_ctx([DEVICE])
     trainer = mx.gluon.Trainer(network.collect_params(), "sgd", {"momentum": 0.9})
     image = np.random.default_rng(0).normal(0, 50, (3, 48, 64)).astype(np.float32)
     with watched(DEVICE) as watch:
-        seen = [look_at(network, image, DEVICE), look_at(network, image[:, ::-1], DEVICE)]
+        features = [extract(network, image, DEVICE), extract(network, image[:, ::-1], DEVICE)]
         assert watch.reads == 0
-        result = train_scene_step(Learner(network, trainer, [DEVICE]), seen, [0, 3])
+        result = train_scene_step(Learner(network, trainer, [DEVICE]), features, [0, 3])
     assert (watch.elsewhere, watch.reads, watch.waits) == ([], 1, 0)
     assert len(result.losses) == 2 and 0 <= result.correct <= 2
 

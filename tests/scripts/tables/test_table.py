@@ -233,7 +233,7 @@ def test_help_explains_the_script_and_its_options(script):
     comment = (ROOT / "scripts" / f"{script}.sh").read_text().splitlines()[1]
     assert comment.removeprefix("# ") in done.stdout and "rerun it to resume" in done.stdout
     options = {line.split()[0] for line in done.stdout.splitlines() if line.startswith("  --")}
-    shared = {f"--{name}" for name in "preset seeds datasets jobs data runs out gpus dry-run".split()}
+    shared = {f"--{name}" for name in ["preset", "seeds", "datasets", "jobs", "data", "runs", "out", "gpus", "dry-run"]}
     costs = set() if script in ("bccd", "study_documents") else {"--yes"}
     assert options == shared | costs | ({"--overlay"} if script == "table2" else set())
     assert f"example: scripts/{script}.sh --" in done.stdout

@@ -1,17 +1,27 @@
 #!/usr/bin/env bash
-# Gets a data set of the paper, NLTK's models, or ImageNet weights: scripts/get_data.sh NAME [--data DIR]
-# [--archive FILE]. Without NAME, a table of all of them. data/download/__main__.py downloads; data/download/sources.py and
-# data/download/weights.py say from where. Weights are then converted by vision/weights.
+# Downloads a data set of the paper, the models of NLTK, or ImageNet weights (see scripts/get_data.sh --help); without
+# NAME, lists all of them. ImageNet weights are also converted to the format of vision/weights.
+#
+#   scripts/get_data.sh [NAME] [--data DIR] [--archive FILE]
 set -euo pipefail
-# shellcheck source=scripts/lib/options.sh
-source "$(dirname "${BASH_SOURCE[0]}")/lib/options.sh" # for from_root
+called_from="$PWD"
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
 source scripts/lib/environment.sh
 
-[[ -z ${FAN_DATA:-} ]] || FAN_DATA="$(from_root "$FAN_DATA")"
-data="${FAN_DATA:-datasets}" name="" arguments=() option=""
+# A path relative to the folder that the script was called from.
+from_root() {
+  if [[ $1 == /* || $called_from == "$PWD" ]]; then
+    echo "$1"
+  else
+    echo "$called_from/$1"
+  fi
+}
+
+data=datasets name="" arguments=() option=""
+[[ -z ${FAN_DATA:-} ]] || data="$(from_root "$FAN_DATA")"
 for argument in "$@"; do
   if [[ $option == --data || $option == --archive ]]; then
-    [[ -n $argument ]] || fail "$option: lacks its value"
+    [[ -n $argument ]] || { echo "error: $option: expected a path, got an empty text" >&2 && exit 2; }
     argument="$(from_root "$argument")"
     [[ $option == --archive ]] || data="$argument"
   elif [[ $argument != -* ]]; then
@@ -20,7 +30,7 @@ for argument in "$@"; do
   arguments+=("$argument")
   option="$argument"
 done
-python -u -m data.download "${arguments[@]}"
+FAN_DATA="$data" python -u -m data.download "${arguments[@]}"
 
 backbone="${name#imagenet-}"
 backbone="${backbone//-/_}"
@@ -29,7 +39,7 @@ converted="$data/imagenet/$backbone"
 if [[ $name == imagenet-* && -e $source && ! (-e $converted.params && $converted.json -nt $source) ]]; then
   python -m vision.weights "$source" --backbone "$backbone" --out "$converted.params" || {
     code=$?
-    ((code != 2)) || rm -r "${source%/*}" # What cannot be converted should not be found by the next run.
+    ((code != 2)) || rm -r "${source%/*}" # a file that cannot be converted must not be used by the next call
     exit "$code"
   }
 fi

@@ -1,35 +1,30 @@
 #!/usr/bin/env bash
-# Builds what environment.yml lists. The result is always found at .venv: a virtual environment made with pip
-# or, where conda is at hand, a link to its environment `fan`. A stamp in it says what was built; while that
-# is still what is asked for, there is nothing to do, and otherwise it is built anew, for leftovers of another
-# list cannot be told apart.
+# Installs the packages of environment.yml at .venv: a virtual environment made with pip or, if conda is available, a
+# link to its environment `fan`. A stamp in .venv records what was installed. If it matches, there is nothing to do;
+# otherwise the environment is made from scratch, because packages of an older list would remain.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 readonly stamp=.venv/fan-setup.txt
 readonly log=setup.log
 
-# shellcheck source=scripts/lib/gpus.sh
-source scripts/lib/gpus.sh
-
 usage() {
   cat <<'END'
 usage: scripts/setup.sh [--cpu | --gpu] [--print-requirements]
 
-Installs the versions of environment.yml for Python 3.10 or 3.11 at .venv, which every other script uses.
-With conda, mamba or micromamba on the PATH that is a link to the conda environment `fan`, else a virtual
-environment made with pip. Run it as often as you like: it returns at once when nothing changed, and an
-interrupted installation is repaired.
+Installs the versions of environment.yml for Python 3.10 or 3.11 at .venv, which all other scripts use: a link to the
+conda environment `fan` if conda, mamba or micromamba is on the PATH, otherwise a virtual environment made with pip.
+Returns at once if everything is installed. Rerun it to repair an interrupted installation.
 
-  --cpu                 the CPU builds of MXNet and TensorFlow
-  --gpu                 the CUDA builds of both and the CUDA 11.8 libraries, then a check of the libraries; fails if
-                        there are GPUs and one of the two can use none of them
-  --print-requirements  only print what pip would be given
+  --cpu                 install the CPU builds of MXNet and TensorFlow
+  --gpu                 install their CUDA builds and the CUDA 11.8 libraries, and check the libraries; fails if there
+                        are GPUs and one of the two builds cannot use any of them
+  --print-requirements  print the packages that pip would install, and exit
   --help                this text
 
-Without --cpu or --gpu: the builds that .venv already holds. The first time each of the two is decided by the compute
-capabilities that nvidia-smi reports: the CUDA build where it can use a GPU (MXNet 5.0 to 8.9, TensorFlow 3.5 to 9.0),
-else the CPU build.
+Without --cpu or --gpu, the builds of an existing .venv are kept. The first time, each build is chosen by the compute
+capabilities that nvidia-smi reports: the CUDA build if it can use a GPU (MXNet 5.0 to 8.9, TensorFlow 3.5 to 9.0),
+otherwise the CPU build.
 
 example: scripts/setup.sh --gpu
 END
@@ -40,12 +35,17 @@ fail() {
   exit 2
 }
 
-trap 'echo "interrupted; the same command starts the installation afresh" >&2; exit 130' INT
+# shellcheck source=scripts/lib/gpus.sh
+source scripts/lib/gpus.sh
 
-# --- what is asked for --------------------------------------------------------------------------------------
+trap 'echo "interrupted; rerun the command to restart the installation" >&2; exit 130' INT
 
-# Sets `builds` of both stacks. What an earlier run built stays, so that a choice made once (--gpu on a login node without
-# a GPU) is not undone by the scripts that call this one.
+# --- what to install --------------------------------------------------------------------------------------------------
+
+declare -A builds=([mxnet]=cpu [tensorflow]=cpu)
+
+# Sets `builds`. Installed builds are kept, so that other scripts do not undo a choice such as --gpu on a login node
+# without a GPU.
 choose_builds() {
   local gpus stack
   if [[ -s $stamp ]] && grep -q ^mxnet "$stamp"; then
@@ -68,48 +68,44 @@ conda_packages() {
 }
 
 pip_packages() {
-  sed -n '/- pip:$/,$ s/^ *- \([^ ]*==[^ ]*\).*/\1/p' environment.yml
-}
-
-requirements() {
   local changes=()
   [[ ${builds[mxnet]} == gpu ]] || changes+=(-e 's/^mxnet-cu112==/mxnet==/')
   [[ ${builds[tensorflow]} == gpu ]] || changes+=(-e 's/^tensorflow==/tensorflow-cpu==/')
   [[ ${builds[*]} == *gpu* ]] || changes+=(-e '/^nvidia-/d')
-  pip_packages | sed -e '' "${changes[@]}"
+  sed -n '/- pip:$/,$ s/^ *- \([^ ]*==[^ ]*\).*/\1/p' environment.yml | sed -e '' "${changes[@]}"
 }
 
-shown_builds() {
+describe_builds() {
   echo "MXNet for ${builds[mxnet]^^}, TensorFlow for ${builds[tensorflow]^^}"
 }
 
-# Everything whose change asks for a new environment. Python is left empty when .venv's does not run.
-description() {
+# The contents of the stamp. The Python version is empty if the Python of .venv does not run.
+stamp_contents() {
   echo "mxnet ${builds[mxnet]}"
   echo "tensorflow ${builds[tensorflow]}"
   echo "python $(.venv/bin/python -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null)"
-  echo "requirements $(requirements | sha256sum | cut -d " " -f 1)"
+  echo "requirements $(pip_packages | sha256sum | cut -d " " -f 1)"
 }
 
 is_current() {
-  [[ -e $stamp && $(<"$stamp") == "$(description)" ]]
+  [[ -e $stamp && $(<"$stamp") == "$(stamp_contents)" ]]
 }
 
-# --- running what takes long --------------------------------------------------------------------------------
+# --- progress of long commands ----------------------------------------------------------------------------------------
 
-# logged WHAT COMMAND…: the command's output goes to the log, and one line on the screen shows that it moves.
+# logged WHAT COMMAND…: writes the output of a command to the log and shows its progress in one line.
 logged() {
   local what="$1"
   shift
   printf '\n$ %s\n' "$*" >>"$log"
   if ! "$@" </dev/null 2>&1 | tee -a "$log" | show_progress "$what"; then
     tail -n 15 "$log" >&2
-    echo "error: $what failed; the whole output is in $PWD/$log. The same command tries again" >&2
+    echo "error: $what failed; see $PWD/$log, and rerun the command to try again" >&2
     exit 1
   fi
 }
 
-# On a terminal the line is rewritten every second; in a file a new one every 30 seconds is enough.
+# Updates the line every second on a terminal; prints one every 30 seconds otherwise.
 show_progress() {
   local what="$1" line latest="" status
   local began=$SECONDS shown=$SECONDS
@@ -120,7 +116,7 @@ show_progress() {
     if ((status == 0)); then
       latest="$line"
     elif ((status <= 128)); then
-      break # the end of the output; a second without any gives a status above 128
+      break # the end of the output; the status of a timeout is above 128
     fi
     if [[ -t 1 ]]; then
       printf '\r\033[K%s: %d s  %.60s' "$what" $((SECONDS - began)) "$latest"
@@ -133,18 +129,11 @@ show_progress() {
   printf '%s: %d s\n' "$what" $((SECONDS - began))
 }
 
-# --- a virtual environment ----------------------------------------------------------------------------------
+# --- the environment --------------------------------------------------------------------------------------------------
 
-# Every Python that might do, best first. Those of pyenv need not be on the PATH, or stand there as shims that
-# only say that another version is active.
-python_candidates() {
-  type -aP python3.11 python3.10 python3 python || true
-  printf '%s\n' "${PYENV_ROOT:-${HOME:-}/.pyenv}"/versions/3.1[01].*/bin/python3
-}
-
-# Prints the path of the interpreter behind a candidate (which may be that of the very .venv that is to be
-# replaced), or fails where it does not run, has another version, or cannot make an environment (Debian keeps
-# venv apart).
+# base_python PYTHON: prints the path of its interpreter outside virtual environments, because it can be that of the
+# .venv to be replaced. Fails if it does not run, has another version, or cannot make environments (as on Debian without
+# python3-venv).
 base_python() {
   "$1" -c '
 import sys, venv, ensurepip
@@ -154,15 +143,19 @@ if version not in [(3, 10), (3, 11)]:
 print("%s/bin/python%d.%d" % ((sys.base_prefix,) + version))' 2>/dev/null
 }
 
+# Tries the Pythons on the PATH and those of pyenv, whose versions may be missing from the PATH.
 find_python() {
   local candidate
   while read -r candidate; do
     if base_python "$candidate"; then
       return
     fi
-  done < <(python_candidates)
+  done < <(
+    type -aP python3.11 python3.10 python3 python || true
+    printf '%s\n' "${PYENV_ROOT:-${HOME:-}/.pyenv}"/versions/3.1[01].*/bin/python3
+  )
   fail "no Python 3.10 or 3.11 that can make virtual environments was found (python3 is" \
-    "$(python3 --version 2>/dev/null || echo absent)); install one, or conda, and run scripts/setup.sh again"
+    "$(python3 --version 2>/dev/null || echo absent)); install one, or conda, and rerun scripts/setup.sh"
 }
 
 make_virtual_environment() {
@@ -171,8 +164,6 @@ make_virtual_environment() {
   rm -rf .venv
   logged "making .venv with $python" "$python" -m venv .venv
 }
-
-# --- a conda environment ------------------------------------------------------------------------------------
 
 find_conda() {
   local candidate
@@ -184,7 +175,7 @@ find_conda() {
   done < <(type -P mamba conda micromamba)
 }
 
-# conda_prefix CONDA: the folder of the environment `fan`, empty when there is none.
+# conda_prefix CONDA: the folder of the environment `fan`, empty if it does not exist.
 conda_prefix() {
   "$1" run --name fan python -c 'import sys; print(sys.prefix)' 2>/dev/null || true
 }
@@ -194,15 +185,14 @@ link_environment() {
   ln -s "$1" .venv
 }
 
-# An environment `fan` that somebody made by hand is taken as it is, and pip adds what it lacks. One of this
-# script that is for another list, or was never finished, is created anew, which is what all three tools do
-# with a name that exists.
+# An environment `fan` made by hand is kept, and pip adds the missing packages. One that this script made from another
+# list, or did not finish, is replaced: `create` of all three tools replaces an existing environment.
 make_conda_environment() {
   local conda="$1" prefix packages
   prefix="$(conda_prefix "$conda")"
   if [[ -n $prefix ]]; then
     base_python "$prefix/bin/python" >/dev/null ||
-      fail "$prefix: the conda environment fan holds a Python other than 3.10 and 3.11; rename or remove it"
+      fail "$prefix: the conda environment fan does not have Python 3.10 or 3.11; rename or remove it"
     link_environment "$prefix"
     if [[ ! -e $stamp ]] || is_current; then
       return
@@ -214,16 +204,14 @@ make_conda_environment() {
   link_environment "$(conda_prefix "$conda")"
 }
 
-# --- packages -----------------------------------------------------------------------------------------------
-
 install_packages() {
   local packages
-  mapfile -t packages < <(requirements)
-  : >"$stamp" # empty until the end: an interrupted installation is no environment, and is made anew
-  logged "installing ${#packages[@]} packages and what they need ($(shown_builds))" \
+  mapfile -t packages < <(pip_packages)
+  : >"$stamp" # empty until the end, so that an interrupted installation starts from scratch
+  logged "installing ${#packages[@]} packages and their dependencies ($(describe_builds))" \
     .venv/bin/python -m pip install --no-input --disable-pip-version-check --progress-bar off "${packages[@]}"
-  logged "checking that they agree" .venv/bin/python -m pip check
-  description >"$stamp"
+  logged "checking the dependencies" .venv/bin/python -m pip check
+  stamp_contents >"$stamp"
 }
 
 make_environment() {
@@ -239,9 +227,8 @@ make_environment() {
   rm -f "$log"
 }
 
-# ------------------------------------------------------------------------------------------------------------
+# --- the command line -------------------------------------------------------------------------------------------------
 
-declare -A builds=([mxnet]=cpu [tensorflow]=cpu)
 choice=automatic
 print_only=no
 for argument in "$@"; do
@@ -250,24 +237,24 @@ for argument in "$@"; do
     --gpu) choice=gpu ;;
     --print-requirements) print_only=yes ;;
     --help | -h) usage && exit ;;
-    *) fail "$argument: no such option; scripts/setup.sh --help lists them" ;;
+    *) fail "unrecognized argument: $argument; see scripts/setup.sh --help" ;;
   esac
 done
 case "$choice" in
-  gpu) builds=([mxnet]=gpu [tensorflow]=gpu) && insist_on_gpus ;;
+  gpu) builds=([mxnet]=gpu [tensorflow]=gpu) && require_gpus ;;
   automatic) choose_builds ;;
 esac
 
 if [[ $print_only == yes ]]; then
-  requirements
+  pip_packages
   exit
 fi
 
 if is_current; then
-  echo "environment: .venv is as environment.yml lists it ($(shown_builds))"
+  echo "environment: .venv is up to date ($(describe_builds))"
 else
   make_environment
-  echo "environment: .venv is ready ($(shown_builds))"
+  echo "environment: .venv is ready ($(describe_builds))"
 fi
 if [[ $choice == gpu ]]; then
   check_libraries

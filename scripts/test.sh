@@ -1,15 +1,14 @@
 #!/usr/bin/env bash
-# All checks, as a developer and the CI run them: lint, format, tests. Each runs even when one before it
-# failed, so that one call shows everything there is to mend.
+# Runs all checks: lint, format and tests. A failing check does not stop the others.
 set -euo pipefail
 
 usage() {
   cat <<'END'
 usage: scripts/test.sh [--slow] [pytest arguments]
 
-Sets up if need be, then checks lint, format and tests. The exit code is that of the first that fails.
+Runs scripts/setup.sh, then checks lint, format and tests. The exit code is that of the first check that fails.
 
-  --slow   also the tests that train or measure for longer (-m slow: only those)
+  --slow   also run the tests that train or measure for longer (only these: -m slow)
   --help   this text
 
 examples: scripts/test.sh
@@ -21,7 +20,7 @@ tests=()
 for argument in "$@"; do
   case "$argument" in
     --help | -h) usage && exit ;;
-    --slow) tests+=(-m "") ;; # in place of "not slow", which pyproject.toml sets
+    --slow) tests+=(-m "") ;; # replaces the "not slow" of pyproject.toml
     *) tests+=("$argument") ;;
   esac
 done

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.resnet_reference import random_network
+from tests.shell_scripts import assert_one_line_error
 from tests.weight_files import write_onnx
 
 SCRIPT = Path(__file__).parents[2] / "scripts" / "get_data.sh"
@@ -24,16 +25,16 @@ def get_data(tmp_path):
     return call
 
 
-def test_paths_are_meant_from_where_the_script_is_called(get_data, tmp_path):
+def test_paths_are_relative_to_the_callers_folder(get_data, tmp_path):
     (tmp_path / "20news.tar.gz").write_text("no archive")
     for options, environment in ((["--data", "sets"], {}), ([], {"FAN_DATA": "sets"})):
         done = get_data("20news", *options, "--archive", "20news.tar.gz", **environment)
         assert done.returncode == 2
-        assert f"error: {tmp_path}/20news.tar.gz: damaged, or no tar or zip archive" in done.stderr
+        assert f"error: {tmp_path}/20news.tar.gz: " in done.stderr
         assert [path.name for path in (tmp_path / "sets").iterdir()] == ["downloads"]
 
 
-def test_weights_are_converted_and_a_bad_copy_is_not_kept(get_data, tmp_path):
+def test_weights_are_converted_and_bad_files_are_removed(get_data, tmp_path):
     images = {"bgr": True, "means": (104.0, 117.0, 123.0), "stds": (1.0, 1.0, 1.0)}
     write_onnx(tmp_path / "mine.onnx", random_network((3, 4, 6, 3), (64, 128, 256, 512, 1024), **images))
     (tmp_path / "bad.onnx").write_text("no weights")
@@ -50,6 +51,6 @@ def test_weights_are_converted_and_a_bad_copy_is_not_kept(get_data, tmp_path):
 
 
 @pytest.mark.parametrize("option", ["--data", "--archive"])
-def test_an_empty_folder_is_refused(get_data, option):
+def test_empty_paths_are_refused(get_data, option):
     done = get_data("20news", option, "")
-    assert (done.returncode, done.stdout, done.stderr) == (2, "", f"error: {option}: lacks its value\n")
+    assert_one_line_error(done, option)

@@ -1,4 +1,4 @@
-"""Set-up and its surroundings in a clone whose Python, pip and conda are stand-ins: nothing is downloaded."""
+"""scripts/setup.sh and scripts/test.sh in a clone with stubs of Python, pip and conda: nothing is downloaded."""
 
 import os
 import re
@@ -13,7 +13,7 @@ ROOT = Path(__file__).parents[2]
 TOOLS = "awk bash cat cp cut dirname grep ln mkdir paste rm sed sha256sum sort tail tee touch"
 LISTED = ["environment.yml", "scripts/setup.sh", "scripts/lib/gpus.sh", "scripts/lib/environment.sh", "scripts/test.sh"]
 
-# Answers what setup.sh asks a Python, makes environments that hold only itself, and notes what pip is told.
+# Answers the calls of setup.sh, makes environments that contain only this stub, and records the calls of pip.
 PYTHON = """#!/bin/bash
 version={version}
 case "$*" in
@@ -26,7 +26,7 @@ case "$*" in
 esac
 """
 
-# Its one environment, `fan`, is the folder conda-fan.
+# Its only environment, `fan`, is the folder conda-fan.
 CONDA = """#!/bin/bash
 echo "${{0##*/}} $*" >>conda.calls
 case "$1" in
@@ -44,12 +44,12 @@ echo "	libm.so.6 => /lib/libm.so.6 (0x1)"
 
 
 class Clone:
-    """A copy of the files that set-up needs, in a folder with a space in its name, and a PATH of its own."""
+    """A copy of the files that setup.sh needs, in a folder with a space in its name, with its own PATH."""
 
     def __init__(self, folder: Path) -> None:
         self.root = folder / "a clone"
         self.path = folder / "bin"
-        (self.root / "scripts").mkdir(parents=True)
+        (self.root / "scripts/lib").mkdir(parents=True)
         self.path.mkdir()
         for name in LISTED:
             shutil.copy(ROOT / name, self.root / name)
@@ -70,7 +70,7 @@ class Clone:
         return self.add_command(name, CONDA.format(python=python))
 
     def add_gpus(self, *gpus: str, reports_capability: bool = True) -> None:
-        """An nvidia-smi with these GPUs, each "NAME, COMPUTE CAPABILITY"."""
+        """Adds an nvidia-smi that lists these GPUs, each "NAME, COMPUTE CAPABILITY"."""
         names = [gpu.partition(",")[0] for gpu in gpus]
         listed = "\n".join(f"GPU {number}: {name} (UUID: GPU-{number})" for number, name in enumerate(names))
         query = "\n".join(gpus) if reports_capability else 'Field "compute_cap" is not a valid field to query.'
@@ -84,7 +84,7 @@ class Clone:
         return self.run("setup.sh", *arguments, **variables)
 
     def run(self, script: str, *arguments: str, **variables: str) -> subprocess.CompletedProcess:
-        """Runs a script from another folder than the clone's."""
+        """Runs a script from outside the clone."""
         command = [str(self.root / "scripts" / script), *arguments]
         environment = {"PATH": str(self.path), "HOME": "/nonexistent", **variables}
         return subprocess.run(command, cwd=self.path, env=environment, capture_output=True, text=True, timeout=60)
@@ -114,13 +114,10 @@ def test_every_version_is_pinned():
     assert all(re.fullmatch(r"[A-Za-z0-9-]+==[0-9.a-z]+", package) for package in listed_packages())
 
 
-def test_gpu_builds_get_the_list_as_it_is(clone):
-    printed = clone.setup("--gpu", "--print-requirements")
-    assert printed.stdout.split() == listed_packages()
-
-
-def test_cpu_builds_swap_two_packages_and_leave_the_cuda_libraries_out(clone):
-    gpu, cpu = set(listed_packages()), set(clone.setup("--cpu", "--print-requirements").stdout.split())
+def test_cpu_builds_replace_two_packages_and_omit_cuda(clone):
+    listed = clone.setup("--gpu", "--print-requirements").stdout.split()
+    assert listed == listed_packages()
+    gpu, cpu = set(listed), set(clone.setup("--cpu", "--print-requirements").stdout.split())
     assert cpu - gpu == {"mxnet==1.9.1", "tensorflow-cpu==2.14.1"}
     left_out = {package.partition("==")[0] for package in gpu - cpu}
     assert {name for name in left_out if not name.startswith("nvidia-")} == {"mxnet-cu112", "tensorflow"}
@@ -150,7 +147,7 @@ def stamp(clone: Clone) -> list[str]:
 
 
 @pytest.mark.parametrize("gpu", BUILDS)
-def test_the_compute_capability_decides_the_build_of_each_stack(clone_with_python, gpu):
+def test_compute_capability_decides_each_build(clone_with_python, gpu):
     clone_with_python.add_gpus(gpu)
     done = clone_with_python.setup()
     assert done.returncode == 0
@@ -168,47 +165,41 @@ def test_the_compute_capability_decides_the_build_of_each_stack(clone_with_pytho
     ]
 
 
-def test_8_9_is_said_to_be_untested(clone_with_python):
-    clone_with_python.add_gpus("NVIDIA L4, 8.9")
-    assert "untested" in clone_with_python.setup().stderr
-
-
 @pytest.mark.parametrize("answer", ["exit 9", "echo 'No devices were found'"])
-def test_an_nvidia_smi_without_gpus_gives_cpu_builds(clone, answer):
+def test_no_listed_gpus_give_cpu_builds(clone, answer):
     clone.add_command("nvidia-smi", f"#!/bin/bash\n{answer}\n")
     done = clone.setup("--print-requirements")
     assert {"mxnet==1.9.1", "tensorflow-cpu==2.14.1"} < set(done.stdout.split())
     assert done.stderr == ""
 
 
-def test_an_old_nvidia_smi_that_reports_no_capability_is_assumed_usable(clone):
+def test_gpus_of_unknown_capability_are_assumed_usable(clone):
     clone.add_gpus("Tesla V100-SXM2-16GB", reports_capability=False)
     done = clone.setup("--print-requirements")
     assert {"mxnet-cu112==1.9.1", "tensorflow==2.14.1"} < set(done.stdout.split())
     assert done.stderr.startswith("GPU 0: Tesla V100-SXM2-16GB, compute capability unknown")
-    assert done.stderr.count("\n") == 1 and "is assumed" in done.stderr
+    assert done.stderr.count("\n") == 1
 
 
-def test_one_usable_gpu_is_enough_and_the_others_are_to_be_left_out(clone):
+def test_unusable_gpus_are_listed_next_to_usable_ones(clone):
     clone.add_gpus("NVIDIA GeForce RTX 5090, 12.0", "NVIDIA GeForce RTX 3090, 8.6", "NVIDIA H100, 9.0")
     done = clone.setup("--print-requirements")
     assert {"mxnet-cu112==1.9.1", "tensorflow==2.14.1"} < set(done.stdout.split())
-    assert done.stderr.splitlines()[3:] == [
-        "MXNet: cannot use GPU 0 2; give --gpus 1 to every command",
-        "TensorFlow: cannot use GPU 0; give --gpus 1,2 to every command",
-    ]
+    mxnet, tensorflow = done.stderr.splitlines()[3:]
+    assert mxnet.startswith("MXNet: cannot use GPU 0 2; ") and mxnet.endswith("--gpus 1")
+    assert tensorflow.startswith("TensorFlow: cannot use GPU 0; ") and tensorflow.endswith("--gpus 1,2")
 
 
 @pytest.mark.parametrize("gpu", [gpu for gpu, builds in BUILDS.items() if "cpu" in builds])
-def test_gpu_option_fails_before_it_installs_where_a_stack_can_use_none(clone_with_python, gpu):
+def test_gpu_option_requires_a_gpu_for_each_stack(clone_with_python, gpu):
     clone_with_python.add_gpus(gpu)
     done = clone_with_python.setup("--gpu")
     assert (done.returncode, clone_with_python.calls("pip")) == (2, [])
     errors = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
-    assert len(errors) == 1 and errors[0].startswith("error: --gpu: MXNet can use no GPU")
+    assert len(errors) == 1 and errors[0].startswith("error: --gpu: MXNet ")
 
 
-def test_a_mixed_choice_of_builds_is_kept(clone_with_python):
+def test_installed_builds_are_kept(clone_with_python):
     clone_with_python.add_gpus("NVIDIA H100, 9.0")
     clone_with_python.setup()
     (clone_with_python.path / "nvidia-smi").unlink()
@@ -217,7 +208,7 @@ def test_a_mixed_choice_of_builds_is_kept(clone_with_python):
     assert "MXNet for CPU, TensorFlow for GPU" in again.stdout
 
 
-def test_a_stamp_of_one_build_for_both_is_decided_again(clone_with_python):
+def test_builds_of_an_old_stamp_are_chosen_again(clone_with_python):
     clone_with_python.setup()
     (clone_with_python.root / ".venv/fan-setup.txt").write_text("build gpu\npython 3.11\n")
     clone_with_python.add_gpus("NVIDIA H100, 9.0")
@@ -225,24 +216,17 @@ def test_a_stamp_of_one_build_for_both_is_decided_again(clone_with_python):
     assert stamp(clone_with_python)[:2] == ["mxnet cpu", "tensorflow gpu"]
 
 
-def test_no_supported_python_gets_one_line(clone):
+def test_missing_python_is_one_line(clone):
     clone.add_python("python3", "3.12")
     done = clone.setup()
     assert (done.returncode, done.stderr.count("\n")) == (2, 1)
-    assert "no Python 3.10 or 3.11" in done.stderr
-    assert "python3 is Python 3.12.1" in done.stderr
+    assert "3.10 or 3.11" in done.stderr and "3.12.1" in done.stderr
 
 
-def test_a_supported_python_is_found_beside_another_python3(clone):
+def test_supported_python_is_found_next_to_others(clone):
+    clone.add_command("python3.11", "#!/bin/bash\necho 'command not found' >&2\nexit 127\n")  # as a shim of pyenv
     clone.add_python("python3", "3.12")
     clone.add_python("python3.10", "3.10")
-    assert clone.setup().returncode == 0
-    assert [call.split()[0] for call in clone.calls("pip")] == ["3.10"]
-
-
-def test_a_shim_that_does_not_run_is_passed_over(clone):
-    clone.add_command("python3.11", "#!/bin/bash\necho 'command not found' >&2\nexit 127\n")
-    clone.add_python("python3", "3.10")
     assert clone.setup().returncode == 0
     assert [call.split()[0] for call in clone.calls("pip")] == ["3.10"]
 
@@ -251,11 +235,11 @@ def test_second_run_installs_nothing(clone_with_python):
     assert clone_with_python.setup().returncode == 0
     again = clone_with_python.setup()
     assert again.returncode == 0
-    assert "as environment.yml lists it" in again.stdout
+    assert "up to date" in again.stdout
     assert len(clone_with_python.calls("pip")) == 1
 
 
-def test_a_changed_list_is_built_anew(clone_with_python):
+def test_changed_list_is_installed_from_scratch(clone_with_python):
     clone_with_python.setup()
     (clone_with_python.root / ".venv/leftover").touch()
     file = clone_with_python.root / "environment.yml"
@@ -265,7 +249,7 @@ def test_a_changed_list_is_built_anew(clone_with_python):
     assert not (clone_with_python.root / ".venv/leftover").exists()
 
 
-def test_a_python_that_no_longer_runs_is_replaced(clone_with_python):
+def test_broken_python_is_replaced(clone_with_python):
     clone_with_python.setup()
     (clone_with_python.root / ".venv/bin/python").unlink()
     assert clone_with_python.setup().returncode == 0
@@ -273,7 +257,7 @@ def test_a_python_that_no_longer_runs_is_replaced(clone_with_python):
     assert len(clone_with_python.calls("pip")) == 2
 
 
-def test_a_failed_installation_shows_its_end_and_is_repaired_by_the_next_run(clone_with_python):
+def test_failed_installation_is_repaired_by_the_next_run(clone_with_python):
     failed = clone_with_python.setup(PIP_EXIT="1")
     assert failed.returncode == 1
     assert "no space left" in failed.stderr
@@ -283,15 +267,8 @@ def test_a_failed_installation_shows_its_end_and_is_repaired_by_the_next_run(clo
     assert not (clone_with_python.root / "setup.log").exists()
 
 
-def test_the_choice_of_builds_is_kept(clone_with_python):
-    clone_with_python.add_gpus("NVIDIA TITAN Xp, 6.1")
-    clone_with_python.setup("--cpu")
-    assert clone_with_python.setup().returncode == 0
-    assert len(clone_with_python.calls("pip")) == 1
-
-
 @pytest.mark.parametrize("name", ["conda", "mamba", "micromamba"])
-def test_conda_makes_the_environment_and_pip_fills_it(clone, name):
+def test_conda_makes_the_environment_once(clone, name):
     clone.add_conda(name, "3.11")
     assert clone.setup().returncode == 0
     created = [call for call in clone.calls("conda") if " create " in call]
@@ -299,17 +276,12 @@ def test_conda_makes_the_environment_and_pip_fills_it(clone, name):
     assert re.search(r"--name fan .*--channel conda-forge python=3\.11 pip=", created[0])
     assert (clone.root / ".venv").resolve() == clone.root / "conda-fan"
     assert "mxnet==1.9.1" in clone.calls("pip")[0]
-
-
-def test_conda_is_not_asked_again(clone):
-    clone.add_conda("conda", "3.11")
-    clone.setup()
     before = clone.calls("conda")
     assert clone.setup().returncode == 0
     assert clone.calls("conda") == before
 
 
-def test_a_conda_environment_made_by_hand_is_filled_not_replaced(clone):
+def test_conda_environment_made_by_hand_is_kept(clone):
     python = clone.add_conda("conda", "3.10").with_name("python-of-conda")
     (clone.root / "conda-fan/bin").mkdir(parents=True)
     shutil.copy(python, clone.root / "conda-fan/bin/python")
@@ -318,7 +290,7 @@ def test_a_conda_environment_made_by_hand_is_filled_not_replaced(clone):
     assert len(clone.calls("pip")) == 1
 
 
-def test_a_conda_environment_of_this_script_is_made_anew_for_other_builds(clone):
+def test_own_conda_environment_is_replaced_for_other_builds(clone):
     clone.add_conda("conda", "3.11")
     clone.setup()
     (clone.root / "conda-fan/leftover").touch()
@@ -328,40 +300,34 @@ def test_a_conda_environment_of_this_script_is_made_anew_for_other_builds(clone)
     assert not (clone.root / "conda-fan/leftover").exists()
 
 
-def test_a_conda_environment_of_another_python_is_left_alone(clone):
+def test_conda_environment_of_another_python_is_refused(clone):
     python = clone.add_conda("conda", "3.12").with_name("python-of-conda")
     (clone.root / "conda-fan/bin").mkdir(parents=True)
     shutil.copy(python, clone.root / "conda-fan/bin/python")
     done = clone.setup()
     assert (done.returncode, done.stderr.count("\n")) == (2, 1)
-    assert "rename or remove it" in done.stderr
+    assert done.stderr.startswith(f"error: {clone.root}/conda-fan: ")
 
 
-def test_gpu_option_without_nvidia_smi_installs_and_checks_the_libraries_alone(clone_with_python):
+def test_gpu_option_without_gpus_checks_only_libraries(clone_with_python):
     clone_with_python.add_command("ldd", LIBRARIES.format(found="/somewhere/libcudart.so.11.0"))
     done = clone_with_python.setup("--gpu")
     assert done.returncode == 0
-    assert done.stderr.startswith("GPUs: nvidia-smi is absent") and done.stderr.count("\n") == 1
+    assert done.stderr.startswith("GPUs: not checked") and done.stderr.count("\n") == 1
     assert re.search(r"found +libcudart\.so\.11\.0\n", done.stdout)
     assert re.search(r"missing +libcuda\.so\.1\n", done.stdout)
     assert "libm.so.6" not in done.stdout
 
 
-def test_gpu_check_fails_on_a_library_that_the_wheels_should_have_brought(clone_with_python):
+def test_missing_cuda_library_is_an_error(clone_with_python):
     clone_with_python.add_command("ldd", LIBRARIES.format(found="not found"))
     done = clone_with_python.setup("--gpu")
     assert done.returncode == 1
-    assert done.stderr.strip().splitlines()[-1] == "error: MXNet cannot be imported without libcudart.so.11.0"
+    error = done.stderr.splitlines()[-1]
+    assert error.startswith("error: ") and "libcudart.so.11.0" in error and "libcuda.so.1" not in error
 
 
-def test_environment_needs_setup_first(clone):
-    script = clone.root / "scripts/lib/environment.sh"
-    done = subprocess.run(["bash", "-ec", f"source '{script}'"], capture_output=True, text=True)
-    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
-    assert "run scripts/setup.sh" in done.stderr
-
-
-def test_environment_puts_cuda_wheels_on_the_library_path(clone_with_python):
+def test_cuda_wheels_are_on_the_library_path(clone_with_python):
     clone_with_python.setup()
     cudnn = clone_with_python.root / ".venv/lib/python3.11/site-packages/nvidia/cudnn/lib"
     cudnn.mkdir(parents=True)
@@ -378,7 +344,7 @@ def test_environment_puts_cuda_wheels_on_the_library_path(clone_with_python):
     ]
 
 
-def test_checks_all_run_and_the_first_failure_is_the_exit_code(clone_with_python):
+def test_exit_code_is_that_of_the_first_failing_check(clone_with_python):
     clone_with_python.add_command("ruff", '#!/bin/bash\necho "ruff $*"\n[[ $* != *--check ]] || exit 3\n')
     done = clone_with_python.run("test.sh", "tests/data", "--slow")
     assert done.returncode == 3

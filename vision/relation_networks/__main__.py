@@ -65,16 +65,16 @@ def _parse_arguments() -> argparse.Namespace:
         action="store_true",
         help="with --out: accept an incomplete checkpoint",
     )
-    importing.add_argument("--data", type=Path, help="with --runs: folder of the data sets, for the category names")
+    importing.add_argument("--data", type=Path, help="with --runs: folder of the datasets, for the category names")
     exporting = commands.add_parser("export", help="write the network of a finished run in their format")
-    exporting.add_argument("run", type=Path, help="run folder: <runs>/<preset>/<data set>/<variant>/seed<k>")
+    exporting.add_argument("run", type=Path, help="run folder: <runs>/<preset>/<dataset>/<variant>/seed<k>")
     exporting.add_argument("--out", type=Path, required=True, help=".params file to write")
     arguments = parser.parse_args()
     if arguments.command == "import":
         if arguments.runs and (arguments.classes or arguments.allow_missing):
             parser.error("--runs needs a complete detector; remove --classes and --allow-missing")
         if arguments.out and arguments.data:
-            parser.error("--out reads no data set; remove --data")
+            parser.error("--out reads no dataset; remove --data")
     return arguments
 
 

@@ -51,14 +51,14 @@ def import_checkpoint(path: Path, out: Path, model: ModelConfig, classes: int, a
 def import_run(path: Path, runs: Path, config: Config, data: Path) -> None:
     """Makes a finished run below `runs`, with seed 0, from the whole detector in their checkpoint `path`.
 
-    Nothing is trained: the run is for prediction and evaluation. The class names are those of the config's data set.
+    Nothing is trained: the run is for prediction and evaluation. The class names are those of the config's dataset.
 
     Args:
-        data: folder of the data sets.
+        data: folder of the datasets.
 
     Raises:
         UserError: as for `import_checkpoint`; or the checkpoint is of another network, their code does not train the
-            config's variant, the data set cannot be read, or there is another run in the folder.
+            config's variant, the dataset cannot be read, or there is another run in the folder.
     """
     if config.variant not in TRAINED_BY_THEIR_CODE:
         raise UserError(

@@ -1,4 +1,4 @@
-"""The config of an experiment on scenes (Table 5). Each file in `configs/<preset>/<data set>/` is complete."""
+"""The config of an experiment on scenes (Table 5). Each file in `configs/<preset>/<dataset>/` is complete."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -68,7 +68,7 @@ class SceneModelConfig:
         backbone: name of the ResNet.
         pretrained: source of the frozen layers. For cnn, weights of the backbone: "imagenet" or a `.params` file, as in
             `vision.config.ModelConfig`, or "none" for random weights. For other variants, a detection run of the same
-            preset: "<data set>/<variant>".
+            preset: "<dataset>/<variant>".
         initial_weights: of the new convolution: "relation_networks" or "he", as in `vision.config.ModelConfig`.
         scene_channels: output channels of this 1 × 1 convolution; size of F_s.
         roi_features: what is concatenated with F_s: "none", the "features" F of ROIs, or their "context" F_c by FAN.
@@ -137,7 +137,7 @@ class SceneConfig:
             )
         if self.detector and (self.detector.count("/") != 1 or self.detector.endswith(".params")):
             raise ValueError(
-                f"model.pretrained is {self.detector}; for variant {self.variant} it must name the data set and "
+                f"model.pretrained is {self.detector}; for variant {self.variant} it must name the dataset and "
                 "variant of a detection run, such as minicoco/fan-sup"
             )
 

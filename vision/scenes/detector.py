@@ -20,7 +20,7 @@ class DetectorRecord:
     """The record of the detector in the folder of a run on scenes, `detector.yaml`.
 
     Args:
-        run: `<preset>/<data set>/<variant>/seed<k>`.
+        run: `<preset>/<dataset>/<variant>/seed<k>`.
         weights: SHA-256 of its weights.
         classes: number of categories that it detects.
         model: config of its network.

@@ -105,7 +105,7 @@ def extract(network: SceneNetwork, image: np.ndarray, device: mx.Context) -> Fea
 
 
 class _Images:
-    """A Gluon data set of the images of all views."""
+    """A Gluon dataset of the images of all views."""
 
     def __init__(self, records: Sequence[SceneRecord], images: SceneImagesConfig):
         self._records, self._images = records, images

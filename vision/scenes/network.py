@@ -52,7 +52,7 @@ class SceneNetwork(gluon.Block):
     Args:
         config: sizes, and how ROIs are used.
         classes: number of scene classes.
-        body: a `Detector` if features of ROIs are used, otherwise a `Backbone`. Its weights are not changed.
+        body: a `Detector` if features of ROIs are used, otherwise a `Backbone`, with its initial weights.
         units: size of the detector's features F; 0 for a backbone.
 
     Call arguments:

@@ -119,18 +119,17 @@ def test_scene_runs_and_other_runs_are_told_apart(run, detector_folder, scene_da
     assert ended.value.code == 2
 
 
-def test_images_of_other_classes_are_refused(run, scene_data, tmp_path):
-    (run.path / "classes.txt").write_text("\n".join("abc"))
-    with pytest.raises(UserError, match=f"{scene_data}: "):
-        predict_test_scenes(run.path, scene_data, None, 0)
-    assert not run.predictions.exists()
-
-
 @pytest.mark.parametrize(
     ("missing", "message"),
     [("run.json", "seed0: "), ("detector.yaml", "detector.yaml: "), ("checkpoints/epoch-2.params", "checkpoints: ")],
 )
-def test_incomplete_runs_make_no_predictions(run, scene_data, missing, message):
+def test_runs_without_a_file_or_of_other_classes_are_refused(run, scene_data, missing, message):
+    kept = (run.path / missing).read_bytes()
     (run.path / missing).unlink()
     with pytest.raises(UserError, match=message):
         predict_test_scenes(run.path, scene_data, None, 0)
+    (run.path / missing).write_bytes(kept)
+    (run.path / "classes.txt").write_text("\n".join("abc"))
+    with pytest.raises(UserError, match=f"{scene_data}: "):
+        predict_test_scenes(run.path, scene_data, None, 0)
+    assert not run.predictions.exists()

@@ -250,7 +250,7 @@ def test_a_detector_that_does_not_fit_is_refused(scenes, detector_folder, tmp_pa
         find_detector(scenes, copied, tmp_path, 0)
 
 
-def test_fan_variants_need_a_detector_with_attention(scenes, detector_folder, tmp_path):
+def test_detectors_need_the_right_kind_of_attention(scenes, tiny_modules, detector_folder, monkeypatch, tmp_path):
     copied = Path(shutil.copytree(detector_folder, tmp_path / "seed0"))
     trained = TrainedRun(copied, CPU[0])
     base = dataclasses.replace(
@@ -266,12 +266,8 @@ def test_fan_variants_need_a_detector_with_attention(scenes, detector_folder, tm
     with pytest.raises(UserError, match="seed0: has no focused attention"):
         read_detector(scenes, copied)
     read_detector(variant(scenes, "cnn-rois"), copied)
-
-
-def test_a_detector_with_relation_modules_is_refused(scenes, tiny_modules, monkeypatch, tmp_path):
     run = RunFolder.claim(tmp_path, tiny_modules, seed=0)
-    trained = SimpleNamespace(run=run, config=tiny_modules)
-    monkeypatch.setattr(scene_detector, "TrainedRun", lambda *_: trained)
+    monkeypatch.setattr(scene_detector, "TrainedRun", lambda *_: SimpleNamespace(run=run, config=tiny_modules))
     with pytest.raises(UserError, match="seed0: has relation modules"):
         read_detector(variant(scenes, "cnn-rois"), run.path)
 

@@ -22,7 +22,9 @@ class Call:
 
 
 def harmful_objects(marker):
-    """Objects whose pickles create `marker` or call something when `pickle.load` reads them."""
+    """Objects that must not be unpickled; most of them call something when `pickle.load` reads them."""
+    with_array = OrderedDict()
+    with_array.array = 5
     return {
         "system": Call(os.system, f"touch {marker}"),
         "in a dictionary": {"blobs": {"conv1_w": Call(os.system, f"touch {marker}")}},
@@ -30,6 +32,7 @@ def harmful_objects(marker):
         "by an admitted function": Call(np.core.multiarray._reconstruct, Call(open, str(marker), "w"), (0,), b"b"),
         "array of objects": {"conv1_w": np.array([Call(open, str(marker), "w")], object)},
         "class in an array": OrderedDict(conv1_w=Call(np.dtype, "O")),
+        "object with an array": {"conv1_w": with_array},
     }
 
 
@@ -38,7 +41,8 @@ def harmful_objects(marker):
 def test_calls_in_a_pickle_are_not_run(refused, tmp_path, name, protocol):
     harm = harmful_objects(tmp_path / "marker")[name]
     (tmp_path / "source").write_bytes(pickle.dumps(harm, protocol))
-    refused()
+    line = refused()
+    assert "'posix.system'" in line or "system" not in name
     assert not (tmp_path / "marker").exists()
 
 
@@ -52,11 +56,6 @@ def test_calls_in_a_pth_are_not_run(refused, tmp_path, name):
     (tmp_path / "source").write_bytes(b"".join([*header, harm]))
     refused()
     assert not (tmp_path / "marker").exists()
-
-
-def test_the_refused_name_is_shown(refused, tmp_path):
-    (tmp_path / "source").write_bytes(pickle.dumps(Call(os.system, "true"), 2))
-    assert "'posix.system'" in refused()
 
 
 # Pickles that call a stand-in, or set a state, with arguments that no library would write.
@@ -97,68 +96,47 @@ TENSORS = {
 }
 
 
-@pytest.mark.parametrize("name", TENSORS)
-def test_tensors_that_do_not_fit_their_storage_are_refused(refused, tmp_path, name):
-    with zipfile.ZipFile(tmp_path / "source", "w") as archive:
-        archive.writestr("archive/data.pkl", TENSORS[name])
-        archive.writestr("archive/data/0", bytes(16))
+WHOLE = rebuild(b"K\x00", b"(K\x04t", b"(K\x01t")
+ZIPS = {name: {"data.pkl": state, "data/0": bytes(16)} for name, state in TENSORS.items()} | {
+    "short storage": {"data.pkl": WHOLE, "data/0": bytes(12)},
+    "no storage": {"data.pkl": WHOLE},
+    "no pickle": {"version": b"3"},
+    "empty": {"data.pkl": pickle.dumps({}, 2)},
+    "no tensor": {"data.pkl": pickle.dumps({"epoch": 3}, 2)},
+    "a list": {"data.pkl": pickle.dumps([1, 2], 2)},
+    "big-endian": {"data.pkl": pickle.dumps({}, 2), "byteorder": b"big"},
+    "compressed": {"data.pkl": bytes(10**7)},
+}
+
+
+@pytest.mark.parametrize("name", ZIPS)
+def test_zips_without_a_valid_state_dictionary_are_refused(refused, tmp_path, name):
+    compression = zipfile.ZIP_DEFLATED if name == "compressed" else zipfile.ZIP_STORED
+    with zipfile.ZipFile(tmp_path / "source", "w", compression) as archive:
+        for member, content in ZIPS[name].items():
+            archive.writestr(f"archive/{member}", content)
     refused()
 
 
-@pytest.mark.parametrize(
-    "members",
-    [
-        {"archive/data.pkl": TENSORS["beyond its storage"].replace(b"K\x01(", b"K\x00("), "archive/data/0": bytes(12)},
-        {"archive/data.pkl": TENSORS["beyond its storage"].replace(b"K\x01(", b"K\x00(")},
-        {"archive/version": b"3"},
-        {"archive/data.pkl": pickle.dumps({}, 2)},
-        {"archive/data.pkl": pickle.dumps({"epoch": 3}, 2)},
-        {"archive/data.pkl": pickle.dumps([1, 2], 2)},
-        {"archive/data.pkl": pickle.dumps({}, 2), "archive/byteorder": b"big"},
-    ],
-    ids=["short storage", "no storage", "no pickle", "empty", "no tensor", "a list", "big-endian"],
-)
-def test_zips_without_a_state_dictionary_are_refused(refused, tmp_path, members):
-    with zipfile.ZipFile(tmp_path / "source", "w") as archive:
-        for name, content in members.items():
-            archive.writestr(name, content)
-    refused()
-
-
+STORAGE = struct.pack("<q", 4) + bytes(16)
+MACHINE = {"little_endian": True}
 STREAMS = {
-    "no sizes of a machine": (1001, [1, 2]),
-    "big-endian": (1001, {"little_endian": False}),
-    "another version": (1002, {"little_endian": True}),
-    "no state": (1001, {"little_endian": True}, {}, None),
+    "no sizes of a machine": [1001, [1, 2]],
+    "big-endian": [1001, {"little_endian": False}],
+    "another version": [1002, MACHINE],
+    "no state": [1001, MACHINE, {}, None],
+    "no keys": [1001, MACHINE, WHOLE, None, STORAGE],
+    "keys of another type": [1001, MACHINE, WHOLE, [[1]], STORAGE],
+    "too many keys": [1001, MACHINE, WHOLE, ["0", "1"], STORAGE],
+    "too few keys": [1001, MACHINE, WHOLE, [], STORAGE],
 }
 
 
 @pytest.mark.parametrize("name", STREAMS)
 def test_streams_not_written_by_pytorch_are_refused(refused, tmp_path, name):
-    parts = (0x1950A86A20F9469CFC6C, *STREAMS[name])
-    (tmp_path / "source").write_bytes(b"".join(pickle.dumps(each, 2) for each in parts))
-    refused()
-
-
-@pytest.mark.parametrize("keys", [None, [[1]], ["0", "1"], []])
-def test_keys_of_other_storages_are_refused(refused, tmp_path, keys):
-    start = [pickle.dumps(each, 2) for each in (0x1950A86A20F9469CFC6C, 1001, {"little_endian": True})]
-    tensor = rebuild(b"K\x00", b"(K\x04t", b"(K\x01t")
-    storage = struct.pack("<q", 4) + bytes(16)
-    (tmp_path / "source").write_bytes(b"".join([*start, tensor, pickle.dumps(keys, 2), storage]))
-    refused()
-
-
-def test_an_object_with_an_array_attribute_is_refused(refused, tmp_path):
-    value = OrderedDict()
-    value.array = 5
-    (tmp_path / "source").write_bytes(pickle.dumps({"conv1_w": value}, 2))
-    refused()
-
-
-def test_a_compressed_zip_is_refused(refused, tmp_path):
-    with zipfile.ZipFile(tmp_path / "source", "w", zipfile.ZIP_DEFLATED) as archive:
-        archive.writestr("archive/data.pkl", bytes(10**7))
+    parts = [0x1950A86A20F9469CFC6C, *STREAMS[name]]
+    content = [part if isinstance(part, bytes) else pickle.dumps(part, 2) for part in parts]
+    (tmp_path / "source").write_bytes(b"".join(content))
     refused()
 
 

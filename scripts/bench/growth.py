@@ -35,7 +35,7 @@ from scripts.bench.process_memory import peak_resident, resident, resident_files
 from scripts.tables.markdown import markdown_table
 
 if TYPE_CHECKING:
-    from language.train import Step
+    from language.engine import Step
 
 EXAMPLE = """\
 example, a minute and no data set needed:
@@ -121,7 +121,7 @@ def train(asked: float, config: Config, root: Path, cache: Path, count: int) -> 
         cache: folder of the encoded corpora.
         count: how many documents.
     """
-    from language.train import train_epoch
+    from language.engine import train_epoch
 
     with peak_resident() as peaks:
         start = time.perf_counter()
@@ -151,13 +151,13 @@ def train(asked: float, config: Config, root: Path, cache: Path, count: int) -> 
 
 
 def _make_step(config: Config, corpus: EncodedCorpus) -> "Step":
-    """All that `language.train.train` does before its first step; what it writes goes to a temporary folder."""
+    """All that `language.engine.train` does before its first step; what it writes goes to a temporary folder."""
     import keras
     import tensorflow as tf
 
     from language.checkpoint import build_model, keep_inputs
+    from language.engine import make_train_step
     from language.packed.han import quickest_forward
-    from language.train import make_train_step
 
     keras.utils.set_random_seed(0)
     tf.config.experimental.enable_op_determinism()

@@ -169,8 +169,8 @@ def make_step(network: str, config: Config, corpus: EncodedCorpus) -> Callable[[
     import tensorflow as tf
 
     from language.checkpoint import build_model
+    from language.engine import make_train_step
     from language.packed.han import quickest_forward
-    from language.train import make_train_step
 
     documents = corpus.train
     tf.config.experimental.enable_op_determinism()  # As training does.

@@ -1,4 +1,4 @@
-"""What regions attend to: against NumPy, beside the detections of the same network, and the file with its mistakes."""
+"""Attended regions against NumPy and against detections; their file; the choice of images."""
 
 import dataclasses
 import json
@@ -30,7 +30,7 @@ CPU = mx.cpu()
 
 
 def expected_attention(logits, most):
-    """The rows of W_agg by the book, one pair after the other."""
+    """The rows of W_agg in float64, pair by pair."""
     count = len(logits)
     logits = logits.astype(np.float64)
     exponentials = np.exp(logits - logits.max())
@@ -63,7 +63,7 @@ def test_large_weights_do_not_overflow_and_keep_their_order():
 
 @pytest.fixture(scope="module")
 def kept(tiny, data, tmp_path_factory):
-    """What a finished run keeps, without its training."""
+    """The files of a finished run, without its training."""
     run = RunFolder(tmp_path_factory.mktemp("runs") / "mini" / "tiny" / "fan-sup" / "seed0")
     run.path.mkdir(parents=True)
     run.config_path.write_text(write_config(tiny))
@@ -116,7 +116,7 @@ def test_regions_are_real_rois_with_the_scores_of_detections(kept, photos):
     np.testing.assert_allclose(regions.rois * scale.asscalar(), output.rois[0, :count].asnumpy(), rtol=1e-5)
 
     (found,) = detections(output, size, scale, config)
-    scores = defaultdict(list)  # Several ROIs may have been moved to the same box.
+    scores = defaultdict(list)  # several ROIs may be regressed to the same box
     for box, score, label in zip(*(column.tolist() for column in found), strict=True):
         scores[(*box, label)].append(score)
     for box, label, score in zip(regions.boxes.tolist(), regions.labels.tolist(), regions.scores, strict=True):
@@ -225,7 +225,7 @@ def test_runs_of_minicoco_use_test_scenes_if_they_exist(tiny, tmp_path):
     minicoco = dataclasses.replace(tiny, dataset="minicoco")
     folder = tmp_path / "mit67" / "Images"
     assert choose_images(minicoco, tmp_path, 2) == [folder / "bar" / "0.jpg", folder / "cave" / "0.jpg"]
-    with pytest.raises(UserError, match="tiny"):  # Any other run is shown with its own images.
+    with pytest.raises(UserError, match="tiny"):  # other runs use their own images
         choose_images(tiny, tmp_path, 2)
     with pytest.raises(UserError, match="coco"):
         choose_images(minicoco, Path("nowhere"), 2)

@@ -1,4 +1,4 @@
-"""The center-mass loss against the paper's equations in float64 NumPy, and the operator in every kind of network."""
+"""The center-mass loss against the equations of the paper in float64 NumPy, and its operator in networks."""
 
 import mxnet as mx
 import numpy as np
@@ -18,7 +18,7 @@ def make_loss(formulation, mode, penalty, gamma):
 
 
 def ours(weights, targets, mask, loss_function):
-    """Loss, M and the gradient of the summed loss."""
+    """Loss, M, and the gradient of the summed loss."""
     weights, *constants = (nd.array(array) for array in (weights, targets, mask) if array is not None)
     weights.attach_grad()
     with autograd.record():
@@ -28,7 +28,7 @@ def ours(weights, targets, mask, loss_function):
 
 
 class Network(gluon.HybridBlock):
-    """A dense layer, the pair weights of a second, and of these twice the loss plus the center-mass: [B]."""
+    """Two dense layers, pair weights of the second, and from these 2 loss + center-mass: [B]."""
 
     def __init__(self, loss):
         super().__init__(prefix="network_")
@@ -107,7 +107,7 @@ def test_a_weight_that_is_not_finite_reaches_the_loss(value, on_target):
 
 @pytest.mark.parametrize("formulation", FORMULATIONS)
 def test_half_the_mass_has_the_gradient_of_the_formula(formulation):
-    """δ is 0, where |δ| has no derivative. Focal, γ = 2: (2 · ½ log ½ - ½) · ½ (T - ½) = ±(log ½ - ½) / 4."""
+    """At δ = 0, |δ| has no derivative. Focal, γ = 2: (2 · ½ log ½ - ½) · ½ (T - ½) = ±(log ½ - ½) / 4."""
     weights, targets = np.zeros((1, 1, 2)), np.array([[[1, 0]]])
     _, _, gradient = ours(weights, targets, None, make_loss(formulation, "matrix", "focal", 2.0))
     expected = (np.log(0.5) - 0.5) / 4
@@ -185,7 +185,7 @@ def test_targets_have_gradient_zero():
 
 
 def test_the_operator_never_waits_for_the_device(monkeypatch):
-    """Waiting inside an operator stalls the engine that runs it."""
+    """Waiting inside an operator would block the engine."""
     waits = []
     monkeypatch.setattr(nd.NDArray, "asnumpy", lambda array: waits.append("asnumpy"))
     monkeypatch.setattr(nd.NDArray, "wait_to_read", lambda array: waits.append("wait_to_read"))

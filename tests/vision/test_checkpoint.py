@@ -1,4 +1,4 @@
-"""Checkpoints that are cut, garbled, of another network or gone, and disks without space for them."""
+"""Checkpoints that are damaged, missing or of another network, and full disks."""
 
 import dataclasses
 import errno
@@ -33,7 +33,7 @@ def learner(tiny):
 
 @pytest.fixture(scope="module")
 def kept(tiny, learner, dataset, tmp_path_factory):
-    """What a finished run keeps, without its training."""
+    """The files of a finished run, without its training."""
     run = RunFolder(tmp_path_factory.mktemp("runs") / "mini" / "tiny" / "fan-sup" / "seed0")
     run.path.mkdir(parents=True)
     run.config_path.write_text(write_config(tiny))
@@ -45,7 +45,7 @@ def kept(tiny, learner, dataset, tmp_path_factory):
 
 @pytest.fixture
 def run(kept, tmp_path):
-    """A copy, to do damage to."""
+    """A copy to damage."""
     return RunFolder(Path(shutil.copytree(kept.path, tmp_path / "seed0")))
 
 
@@ -67,7 +67,7 @@ def test_a_checkpoint_replaces_the_previous_one(run, learner):
 
 @pytest.mark.parametrize("kept_bytes", [0, -1])
 def test_weights_on_a_full_disk_keep_the_old_checkpoint(run, learner, kept_bytes, monkeypatch):
-    """MXNet says nothing of the last bytes, which it writes when it closes the file."""
+    """MXNet reports no error for the last bytes, which it writes when it closes the file."""
     write = Detector.save_parameters
 
     def cut(detector, filename):

@@ -1,4 +1,4 @@
-"""The shipped configs: each complete, and different from its neighbours in nothing but what its name says."""
+"""The configs: complete, consistent, and different only in what their names say."""
 
 import dataclasses
 import json
@@ -14,7 +14,7 @@ from data.images.subset import list_folder
 from vision.config import Config
 
 FOLDER = Path(__file__).parents[2] / "vision" / "configs"
-SCENES = {"mit67", "scene15"}  # These are not detected.
+SCENES = {"mit67", "scene15"}  # not for detection
 PATHS = sorted(path for path in FOLDER.glob("*/*/*.yaml") if path.parts[-2] not in SCENES)
 
 # Table 3's r = 2 is fan-sup, its r = 0 is Table 1's matrix supervision without the focal term.
@@ -27,7 +27,7 @@ RELATION_NETWORKS = {"rn", "rn-sup"}
 LINEAR = {"fan-unsup-linear", "fan-sup-linear"}
 COMPARED = {"base", "fan-unsup", "fan-sup"} | RELATION_NETWORKS | LINEAR
 
-# What each variant of fan-sup changes in the relation loss.
+# What each variant changes in the relation loss of fan-sup.
 CHANGES = {
     "fan-sup": {},
     "fan-sup-row": {"mode": "row", "gamma": 0},
@@ -47,7 +47,7 @@ CHANGES = {
     "fan-sup-linear": {},
 }
 
-# Where relations are annotated, center-mass without supervision is measured on these.
+# With annotated relations, center-mass without supervision is measured on these.
 ANNOTATED_CHANGES = CHANGES | {"fan-unsup": {"weight": 0, "rule": "annotated"}}
 
 
@@ -117,7 +117,7 @@ def test_a_run_stores_its_config_unchanged(path):
 
 
 def published_configs():
-    """The configs of published runs, all made before there were relation modules."""
+    """The configs of published runs from before relation modules."""
     for path in (Path(__file__).parents[2] / "results").glob("*/table[1-4]*.runs.jsonl"):
         for line in path.read_text().splitlines():
             run = json.loads(line)

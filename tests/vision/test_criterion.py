@@ -1,4 +1,4 @@
-"""The losses against the same in NumPy, what gets a gradient, and that a network learns from them."""
+"""The losses against NumPy, their gradients, and learning from them."""
 
 import dataclasses
 
@@ -91,7 +91,7 @@ def objects():
 
 
 def on_objects(output):
-    """The output with ROIs that lie on the objects of `objects`, and elsewhere."""
+    """The output with ROIs on the objects of `objects`, and elsewhere."""
     rois = nd.array([[[0, 0, 20, 20], [10, 10, 40, 30], [1, 1, 20, 20], [0, 0, 5, 5], *[[30, 0, 40, 8]] * 3]] * IMAGES)
     rois.attach_grad()
     return output._replace(rois=rois)
@@ -136,12 +136,12 @@ def test_center_mass_is_the_share_of_weights_on_related_rois(config):
     output = on_objects(made_up_output(np.random.default_rng(2)))
     output = output._replace(relations=nd.zeros((IMAGES, ROIS, ROIS)))
     losses = Criterion(config)(output, *objects())
-    # ROIs 0 and 2 lie on one object and ROI 1 on the other: four of the 49 pairs, in both orders.
+    # ROIs 0 and 2 are on one object and ROI 1 on the other: four of the 49 pairs, in both orders.
     np.testing.assert_allclose(losses.relations.center_mass.asnumpy(), [4 / 49, 0], rtol=1e-5)
 
 
 def test_unattended_annotated_boxes_are_in_no_pair(modules):
-    """Relation modules weigh the first ROIs alone; here the last two are annotated boxes."""
+    """Relation modules have weights for the first ROIs only; here the last two are annotated boxes."""
     output = on_objects(made_up_output(np.random.default_rng(2)))
     weights = output.relations[:, :5, :5]
     losses = Criterion(modules)(output._replace(relations=weights), *objects())
@@ -162,7 +162,7 @@ def test_annotated_relations_are_directed_targets(config):
     output = on_objects(made_up_output(np.random.default_rng(2)))
     relations = nd.array([[[1, 0], [-1, -1]], [[-1, -1], [-1, -1]]])
     losses = losses_of(annotated(config), output, relations)
-    # ROI 1 lies on the second object of the first image, and ROIs 0 and 2 on its first.
+    # ROI 1 is on the second object of the first image, ROIs 0 and 2 on the first.
     logits = output.relations[0].asnumpy().astype(np.float64)
     center_mass = (np.exp(logits) / np.exp(logits).sum())[1, [0, 2]].sum()
     expected = -((1 - center_mass) ** 2) * np.log(center_mass)
@@ -190,6 +190,6 @@ def test_a_network_learns_from_two_images(config, batch):
         trainer.step(1)
         learned.append([losses.rpn_classification.sum().asscalar(), losses.classification.sum().asscalar()])
     assert np.isfinite(losses.loss.asnumpy()).all()
-    # Not the losses of boxes and relations: the better the RPN, the more ROIs and pairs have something to learn.
+    # The losses of boxes and relations may grow: a better RPN gives more ROIs and pairs to learn from.
     assert learned[-1][0] < 0.5 * learned[0][0]
     assert learned[-1][1] < learned[0][1]

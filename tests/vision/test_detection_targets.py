@@ -1,4 +1,4 @@
-"""What anchors and ROIs are trained towards, on objects placed by hand."""
+"""Targets of anchors and ROIs for hand-placed objects."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""The devices that are found, signals that wait, and MXNet's errors in a line."""
+"""Devices, deferred signals, and error messages of MXNet."""
 
 import os
 import signal
@@ -21,7 +21,7 @@ from vision.devices import find_devices, reason, signals_deferred
         (None, 0, [mx.cpu()]),
         ("", 0, [mx.cpu()]),
         (None, 2, [mx.gpu(0), mx.gpu(1)]),
-        ("3", 1, [mx.gpu(0)]),  # Of the GPUs that this process may see, MXNet counts from 0.
+        ("3", 1, [mx.gpu(0)]),  # MXNet numbers the visible GPUs from 0
         ("0,2", 2, [mx.gpu(0), mx.gpu(1)]),
     ],
 )
@@ -32,7 +32,7 @@ def test_all_gpus_are_found_or_the_cpu(monkeypatch, gpus, count, found):
 
 
 def test_an_unsupported_gpu_is_rejected(monkeypatch):
-    monkeypatch.setattr(mx.context, "num_gpus", lambda: 1)  # This build cannot: it is for CPUs.
+    monkeypatch.setattr(mx.context, "num_gpus", lambda: 1)  # this build is for CPUs
     with pytest.raises(UserError, match=r"^gpu\(0\): MXNet cannot compute on this GPU \("):
         find_devices(None)
 

@@ -1,4 +1,4 @@
-"""Which relations are drawn, and what is in the picture."""
+"""The relations that are drawn, and the content of pictures."""
 
 import numpy as np
 import pytest
@@ -10,7 +10,7 @@ from vision.postprocess import Detections
 
 CLASSES = ("cat", "dog", "price in $")
 
-# ROIs 0 and 1 lie in one place, 2 and 3 in another; 4 is elsewhere.
+# ROIs 0 and 1 overlap, and 2 and 3; 4 is elsewhere.
 ROIS = np.array(
     [[0, 0, 19, 19], [1, 1, 19, 19], [40, 0, 59, 19], [40, 1, 59, 18], [20, 30, 49, 39]],
     np.float32,
@@ -59,7 +59,7 @@ def draw(folder, found, related, name="some_$picture$.png", shape=(40, 60, 3), *
 
 
 def holds(picture, color):
-    """Whether more than some hundred points have the colour."""
+    """Whether more than a hundred points have the colour."""
     return np.count_nonzero(abs(picture - color).max(axis=2) < 0.02) > 100
 
 
@@ -82,8 +82,8 @@ def test_with_relations_there_is_a_second_panel(tmp_path):
     assert (one[:, half:] != two[:, half:]).any()
     first_only = draw(tmp_path, detections(0.9), related, relations=1)
     assert (first_only != two).any()
-    assert holds(two[:, half:], class_color(0))  # ROI 0 lies on a detection,
-    assert not holds(two[:, half:], class_color(1))  # and no other does.
+    assert holds(two[:, half:], class_color(0))  # ROI 0 is on a detection,
+    assert not holds(two[:, half:], class_color(1))  # the others are not
 
 
 @pytest.mark.parametrize("shape", [(20, 400, 3), (400, 20, 3)])

@@ -1,4 +1,4 @@
-"""Orders of an epoch and batches of it, on small files of noise."""
+"""The order of an epoch, and its batches, on small image files."""
 
 import threading
 import time
@@ -35,7 +35,7 @@ def record(number: int, path: Path, size: tuple[int, int], objects: int, relatio
 
 @pytest.fixture(scope="module")
 def records(tmp_path_factory) -> list[ImageRecord]:
-    """Images of `SIZES`, of noise; the k-th has k % 3 objects."""
+    """Noise images of `SIZES`; the k-th has k % 3 objects."""
     folder = tmp_path_factory.mktemp("images")
     generator = np.random.default_rng(0)
     records = []
@@ -51,7 +51,7 @@ def loaded(records, order, workers=0) -> list[tuple[list[View], Batch]]:
 
 
 def other_threads_end(before: int) -> bool:
-    """Whether no more threads than `before` are left, in a moment."""
+    """Whether the number of threads soon falls to `before`."""
     deadline = time.monotonic() + 10
     while threading.active_count() > before and time.monotonic() < deadline:
         time.sleep(0.01)
@@ -86,7 +86,7 @@ def test_the_order_depends_on_seed_and_epoch(records):
     assert order(1, 1) == order(1, 1)
     assert order(1, 1) != order(1, 2) and order(1, 1) != order(2, 1)
     mixed = [[view.index in PORTRAITS for view in batch][0] for batch in order(1, 1)]
-    assert mixed not in (sorted(mixed), sorted(mixed, reverse=True))  # Batches are shuffled, too.
+    assert mixed not in (sorted(mixed), sorted(mixed, reverse=True))  # batches are shuffled as well
 
 
 def test_a_test_contains_every_image_once_portraits_last(records):
@@ -129,7 +129,7 @@ def test_relations_are_rows_of_the_learned_objects(records):
     [(_, batch)] = loaded(annotated, [[View(0, False), View(1, True), View(2, False), View(3, False)]])
     nothing = [[-1, -1], [-1, -1]]
 
-    # The objects 0, 2 and 4 are learned, and are the rows 0 to 2. A mirror image has the relations of its original.
+    # Objects 0, 2 and 4 are learned and become rows 0 to 2. A mirror image has the relations of its original.
     assert batch.relations.asnumpy().tolist() == [[[2, 0], [1, 2]], [[2, 0], [-1, -1]], nothing, nothing]
     assert batch.labels.asnumpy()[0].tolist() == [0, 2, 4]
 

@@ -1,7 +1,7 @@
-"""Steps and predictions on a second device: nothing is made on the first one, and nothing is read before the end.
+"""Steps and predictions on a second device create nothing on the first one and read nothing before the end.
 
-The second device is a CPU, too, so what only a GPU can do wrong does not show. Batches are made on cpu(0), as by the
-loader, and copied in.
+The second device is a CPU as well, so faults that only GPUs have are not found. As in training, batches are made on
+cpu(0) and copied.
 """
 
 import dataclasses
@@ -61,7 +61,7 @@ def test_a_training_step_stays_on_its_device_and_reads_nothing(tiny, data, varia
     config = config_of(tiny, variant)
     mx.random.seed(0)
     learner = make_learner(config, 8, [DEVICE])
-    for batch in batches(config, data, count=2):  # The first step makes the momenta as well.
+    for batch in batches(config, data, count=2):  # the first step also creates the momenta
         with watched(DEVICE) as watch:
             train_step(learner, batch)
         assert (watch.elsewhere, watch.reads, watch.waits, watch.copied_in) == ([], 0, 0, FIELDS)
@@ -76,7 +76,7 @@ def test_an_epoch_reads_once_per_step_and_once_at_its_end(tiny, data):
         train_epoch(learner, records, tiny, seed=0, epoch=1, workers=0)
     steps = watch.copied_in // FIELDS
     assert steps == 3 and watch.reads == steps + 1
-    assert watch.elsewhere == ["an array is made on cpu(0)"] * FIELDS * steps  # By the loader.
+    assert watch.elsewhere == ["an array is made on cpu(0)"] * FIELDS * steps  # by the loader
 
 
 @pytest.mark.parametrize("modules", [False, True])

@@ -1,4 +1,4 @@
-"""Soft-NMS and the detections of an image, by hand and against an obvious loop."""
+"""Soft-NMS and detections, worked by hand and against a simple loop."""
 
 import numpy as np
 from mxnet import nd
@@ -11,7 +11,7 @@ CONFIG = DetectionConfig(score_threshold=1e-3, soft_nms_sigma=0.6, most=100)
 
 
 def one_by_one(scores, overlaps, sigma):
-    """Soft-NMS of one class' scores [N], as a loop that anyone would write."""
+    """Soft-NMS of the scores [N] of one class, as a simple loop."""
     left, taken = dict(enumerate(scores)), np.zeros(len(scores))
     while left:
         best = max(left, key=left.get)
@@ -24,7 +24,7 @@ def test_scores_decay_next_to_better_boxes():
     overlaps = np.array([[1, 0.5, 0], [0.5, 1, 0.2], [0, 0.2, 1]])
     scores = np.array([[0.9, 0.1], [0.8, 0.4], [0.7, 0]])
     taken = soft_nms(scores, overlaps, sigma=0.6, most=3)
-    # Class 0: box 0, which box 2 does not overlap; then box 2; then box 1, beside both.
+    # Class 0: box 0, which box 2 does not overlap; then box 2; then box 1, which overlaps both.
     expected = 0.8 * np.exp(-0.25 / 0.6) * np.exp(-0.04 / 0.6)
     np.testing.assert_allclose(taken[:, 0], [0.9, expected, 0.7])
     np.testing.assert_allclose(taken[:, 1], [0.1 * np.exp(-0.25 / 0.6), 0.4, 0])
@@ -51,7 +51,7 @@ def output_of(logits, rois, mask=None, deltas=None):
 def test_detections_are_in_pixels_of_the_original_image():
     logits = np.log([[[0.1, 0.2, 0.7], [0.3, 0.6, 0.1]]])
     rois = [[[0, 0, 19, 19], [60, 60, 99, 99]]]
-    deltas = [[[0, 0, 0, 0], [1, 0, 0, 0]]]  # × 0.1: 4 pixels to the right, over the edge.
+    deltas = [[[0, 0, 0, 0], [1, 0, 0, 0]]]  # × 0.1: 4 pixels to the right, beyond the edge
     (found,) = detections(output_of(logits, rois, deltas=deltas), nd.array([[100, 100]]), nd.array([2]), CONFIG)
     assert found.labels.tolist() == [1, 0, 0, 1]
     np.testing.assert_allclose(found.scores, [0.7, 0.6, 0.2, 0.1], rtol=1e-5)
@@ -60,7 +60,7 @@ def test_detections_are_in_pixels_of_the_original_image():
 
 
 def test_boxes_are_at_least_a_pixel_large():
-    """In an image that was made a quarter as large, a box of 0.1 pixels would be 0.1 × 4 - 3 wide."""
+    """In an image that was shrunk to a quarter, a box of 0.1 pixels would have the width 0.1 × 4 - 3."""
     deltas = [[[0, 0, np.log(0.1 / 20) / 0.2, np.log(0.1 / 20) / 0.2]]]
     output = output_of([[[0, 5]]], [[[40, 40, 59, 59]]], deltas=deltas)
     (found,) = detections(output, nd.array([[100, 100]]), nd.array([0.25]), CONFIG)

@@ -1,4 +1,4 @@
-"""Predictions of a tiny run: their files, what the network says by hand, and pictures of any image file."""
+"""Predictions of a small run: files, values and pictures."""
 
 import dataclasses
 import json
@@ -32,7 +32,7 @@ from vision.transforms import make_sample
 
 CPU = mx.cpu()
 
-# The ROIs of a network that has seen ten images lie on nothing: nearby will do.
+# After ten images the ROIs are on no object at an IoU of 0.5.
 nearby_targets = partial(relation_targets, iou_thresh=0.2)
 
 
@@ -48,7 +48,7 @@ pytestmark = pytest.mark.usefixtures("without_tensorboard")
 
 @pytest.fixture(scope="module")
 def trained(without_tensorboard, tiny, data, tmp_path_factory):
-    """A finished run, for tests that change nothing in it."""
+    """A finished run. Tests must not change it."""
     run = RunFolder.claim(tmp_path_factory.mktemp("runs"), tiny, seed=0)
     train(tiny, read_images("tiny", data, "trainval"), run, 0, [CPU], 0)
     return TrainedRun(run.path, CPU)
@@ -67,7 +67,7 @@ def run(trained, tmp_path):
 
 @pytest.fixture(scope="module")
 def predicted(trained, data, tmp_path_factory):
-    """A copy with predictions, for tests that change nothing in it."""
+    """A copy with predictions. Tests must not change it."""
     folder = tmp_path_factory.mktemp("runs") / "mini" / "tiny" / "fan-sup" / "seed0"
     shutil.copytree(trained.run.path, folder)
     with pytest.MonkeyPatch.context() as patch:
@@ -78,7 +78,7 @@ def predicted(trained, data, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def by_hand(trained, dataset):
-    """Image id to what the network returns of it, its size there, and the sample."""
+    """Image id -> output of the network, size and sample."""
 
     def call(record):
         sample = make_sample(record, trained.config.images, flipped=False)
@@ -251,6 +251,7 @@ def test_the_base_network_writes_no_pairs(tiny, data, tmp_path):
     run = RunFolder.claim(tmp_path, base, seed=0)
     train(base, read_images("tiny", data, "trainval"), run, 0, [CPU], 0)
     predict(run.path, "--data", data)
+    assert list(run.epochs()[0])[-3:] == ["boxes", "seconds", "images_per_second"]
     assert json.loads(run.detections.read_text())
     assert not run.center_mass.exists()
     with np.load(run.relations) as archive:
@@ -308,7 +309,7 @@ def test_images_of_other_categories_are_rejected(run, data, tmp_path):
 
 @pytest.fixture(scope="module")
 def photos(data, tmp_path_factory):
-    """Image files of all sorts."""
+    """Image files of several formats and sizes."""
     folder = tmp_path_factory.mktemp("photos")
     with Image.open(data / "tiny" / "JPEGImages" / "000001.jpg") as image:
         image.convert("L").save(folder / "grey.jpg")

@@ -1,4 +1,4 @@
-"""The order of pairs by hand and against all of them sorted, and their file as the evaluation reads it."""
+"""The order of pairs, by hand and against a full sort; the file of proposals."""
 
 import tracemalloc
 
@@ -13,7 +13,7 @@ from vision.proposals import relationship_proposals
 
 
 def propose(logits, mask=None, scale=1.0, most=5000, categories=None):
-    """The proposals of one image with W [N, N]; its i-th ROI is (10 i, 10 i + 1, 10 i + 2, 10 i + 3)."""
+    """The proposals of one image with W [N, N]; the i-th ROI is (10 i, 10 i + 1, 10 i + 2, 10 i + 3)."""
     logits = nd.array([logits])
     rois = 10 * nd.arange(logits.shape[1]).reshape((1, -1, 1)) + nd.arange(4).reshape((1, 1, 4))
     mask = nd.ones(rois.shape[:2]) if mask is None else nd.array([mask])
@@ -67,7 +67,7 @@ def test_each_image_of_a_batch_has_its_own_mask_and_scale():
 
 @pytest.mark.parametrize("most", [1, 7, 379, 380, 5000])
 def test_the_best_pairs_are_those_of_a_full_sort(most):
-    # In steps of a tenth, so that there are many equal ones, among them around the last that is kept.
+    # Rounded to tenths, so that many are equal, also around the last pair that is kept.
     logits = np.random.default_rng(0).normal(size=(20, 20)).round(1).astype(np.float32)
     first, second = np.nonzero(~np.eye(20, dtype=bool))
     order = sorted(range(380), key=lambda pair: -logits[first[pair], second[pair]])[:most]
@@ -161,7 +161,7 @@ def test_an_error_keeps_the_old_file(tmp_path):
             add("a", made_up(0, 4))
             raise OSError(2, "No such file", "image.jpg")
 
-    with pytest.raises(OSError, match=r"image\.jpg"):  # Not relations.npz: that is not what is wrong.
+    with pytest.raises(OSError, match=r"image\.jpg"):  # not relations.npz
         stop_half_way()
     assert [(file.name, file.read_text()) for file in tmp_path.iterdir()] == [(path.name, "old")]
 

@@ -1,4 +1,4 @@
-"""Relation targets of ROIs: hand-worked, and against the obvious loop over pairs of ROIs and pairs of objects."""
+"""Relation targets, worked by hand and against a loop over pairs of ROIs and pairs of objects."""
 
 from typing import get_args
 
@@ -10,7 +10,7 @@ from data.images.relations import Rule, relations_between
 from vision.targets import relation_targets
 
 SHEEP, HORSE = 0, 1
-# Two sheep, a horse that covers most of the second sheep, and padding that would match every ROI on the first sheep.
+# Two sheep, a horse that covers most of the second sheep, and padding at the place of the first sheep.
 BOXES = [[0, 0, 9, 9], [20, 0, 29, 9], [20, 0, 29, 11], [0, 0, 9, 9]]
 LABELS = [SHEEP, SHEEP, HORSE, -1]
 # 0, 1: on the first sheep; 2: on the second sheep and the horse; 3: the background.
@@ -18,7 +18,7 @@ ROIS = [[0, 0, 9, 9], [1, 0, 9, 9], [20, 0, 29, 10], [50, 50, 60, 60]]
 
 
 def pairs(rule, relations=None, rois=ROIS, **options):
-    """The pairs (m, n) with t_mn = 1; fails where a ROI is related to itself."""
+    """The pairs (m, n) with t_mn = 1. Fails if a ROI is related to itself."""
     relations = None if relations is None else nd.array(relations)
     result = relation_targets(nd.array(rois), nd.array(BOXES), nd.array(LABELS), rule, relations, **options).asnumpy()
     assert result.shape == (len(rois), len(rois))
@@ -28,7 +28,7 @@ def pairs(rule, relations=None, rois=ROIS, **options):
 
 
 def iou(one, other):
-    """Of two boxes whose sides are x2 - x1 + 1."""
+    """IoU of two boxes with sides x2 - x1 + 1."""
     shared = np.minimum(one[2:], other[2:]) - np.maximum(one[:2], other[:2]) + 1
     shared = shared.clip(0).prod()
     return shared / ((one[2:] - one[:2] + 1).prod() + (other[2:] - other[:2] + 1).prod() - shared)
@@ -51,7 +51,7 @@ def obvious(rois, boxes, labels, rule, relations, iou_thresh):
 
 
 def random_image(generator):
-    """ROIs of which many lie on objects, objects of three categories, padding, and relations."""
+    """ROIs, many of them on objects; objects of three categories; padding; relations."""
     corner = generator.uniform(0, 40, size=(8, 2))
     boxes = np.concatenate([corner, corner + generator.uniform(10, 40, size=(8, 2))], axis=1)
     rois = np.concatenate([boxes + generator.normal(scale=2, size=boxes.shape) for _ in range(3)])
@@ -63,7 +63,7 @@ def random_image(generator):
 
 
 def test_different_instances_of_a_category_are_related():
-    rois = [ROIS[0], [20, 0, 29, 5], ROIS[2]]  # The second lies on the second sheep alone, the third also on the horse.
+    rois = [ROIS[0], [20, 0, 29, 5], ROIS[2]]  # the second is on a sheep, the third also on the horse
     assert pairs("different_instance", rois=rois) == {(0, 1), (1, 0), (0, 2), (2, 0), (1, 2), (2, 1)}
     assert pairs("different_category", rois=rois) == {(0, 2), (2, 0), (1, 2), (2, 1)}
 

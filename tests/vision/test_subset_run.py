@@ -1,4 +1,4 @@
-"""A run restricted to lists of ids and to some categories: training, prediction and evaluation agree on them."""
+"""Training, prediction and evaluation of a run restricted to lists of ids and to some categories."""
 
 import dataclasses
 import json
@@ -27,7 +27,7 @@ def whole(data):
 
 @pytest.fixture(scope="module")
 def kept(whole) -> list[int]:
-    """Labels of two categories of one of the first two test images."""
+    """Labels of two categories in one of the first two test images."""
     return max((sorted(set(record.labels.tolist())) for record in whole["test"].records[:2]), key=len)[-2:]
 
 
@@ -38,7 +38,7 @@ def classes(whole, kept) -> tuple[str, ...]:
 
 @pytest.fixture(scope="module")
 def run(without_tensorboard, tiny, data, whole, classes, tmp_path_factory) -> RunFolder:
-    """A predicted run on four of the eight images of `data` and two of its eight categories."""
+    """A run with predictions, on four of the eight images and two of the eight categories of `data`."""
     root = tmp_path_factory.mktemp("subset")
     for split, dataset in whole.items():
         path = root / "lists/few" / f"{split}.txt"

@@ -1,4 +1,4 @@
-"""Training on a tiny data set: reproducible, resumable, as the paper says, and stopped by what is wrong."""
+"""Training on a small dataset: reproducible, resumable, as in the paper, and stopped by errors."""
 
 import dataclasses
 import shutil
@@ -41,29 +41,26 @@ def run_training(config, data, runs, seed=0, devices=CPU, workers=0):
 
 @pytest.fixture(scope="module")
 def trained(tiny, data, tmp_path_factory):
-    """A finished run, for tests that change nothing in it."""
+    """A finished run. Tests must not change it."""
     return run_training(tiny, data, tmp_path_factory.mktemp("runs"))
 
 
 @pytest.fixture
 def copied(trained, tmp_path):
-    """The folder of all runs, among them a copy of the finished one, and that copy."""
+    """A folder of runs, and a copy of the finished run in it."""
     return tmp_path, Path(shutil.copytree(trained.path, tmp_path / trained.path.relative_to(trained.runs)))
 
 
 @pytest.fixture
 def interrupted(copied):
-    """The same, of a run that has still to end."""
+    """The same, with a run that is not finished."""
     (copied[1] / "run.json").unlink()
     return copied
 
 
 @pytest.fixture(scope="module")
 def frozen(tiny, without_tensorboard, tmp_path_factory):
-    """A config with which no image depends on others: BatchNorm has weights from a file, and no anchor is drawn by lot.
-
-    So few anchors fit into its images that all are learned from.
-    """
+    """A config in which images are independent: BatchNorm is frozen, and the few anchors are all learned from."""
     path = tmp_path_factory.mktemp("weights") / "backbone.params"
     learner_of(tiny).detector.backbone.save_parameters(str(path))
     return changed(tiny, model={"pretrained": str(path)}, images={"short_side": 48, "long_side": 64})
@@ -85,7 +82,7 @@ def learner_of(config, devices=CPU):
 
 
 def batches_of(data, config, sizes):
-    """Batches of the images one after the other, as many in each as `sizes` says."""
+    """Batches of the images in order, with `sizes` images each."""
     of_split = records(data)
     views = (View(number % len(of_split), flipped=False) for number in count())
     order = [list(islice(views, size)) for size in sizes]
@@ -93,7 +90,7 @@ def batches_of(data, config, sizes):
 
 
 def measured(run):
-    """The log without the times."""
+    """The log without times."""
     timing = ("seconds", "images_per_second")
     return [{key: value for key, value in line.items() if key not in timing} for line in run.epochs()]
 
@@ -103,7 +100,7 @@ def weights(run):
 
 
 def parameters(detector):
-    """By the names that checkpoints use: the others differ from network to network."""
+    """Parameters by the names in checkpoints, which are the same in every network."""
     return detector._collect_params_with_prefix()
 
 
@@ -134,7 +131,7 @@ def test_a_seed_reproduces_a_run_to_the_bit(trained, tiny, data, tmp_path):
 
 
 def interrupt(monkeypatch, place, name, call, error=KeyboardInterrupt):
-    """Makes the `call`-th call of `place.name` an interruption."""
+    """Interrupts the `call`-th call of `place.name`."""
     calls, real = iter(range(1, 100)), getattr(place, name)
 
     def interrupted(*arguments, **keywords):
@@ -168,7 +165,7 @@ def test_an_interrupted_run_ends_like_an_uninterrupted_one(place, name, call, tr
 
 
 def test_ctrl_c_waits_for_the_end_of_a_step(tiny, data, monkeypatch):
-    """Within one, MXNet calls back into Python, where an exception would crash it."""
+    """During a step MXNet calls back into Python, where an exception would crash it."""
     steps = []
 
     def step(learner, batch):
@@ -266,7 +263,7 @@ def test_a_loss_that_is_not_finite_stops_the_run(trained, tiny, data, tmp_path):
 def test_weights_that_are_not_finite_stop_the_run(tiny, data, tmp_path, monkeypatch):
     def step(learner, batch):
         losses = train_step(learner, batch)
-        learner.detector.rpn.conv_3x3.bias.data()[3] = np.inf  # It shows in the losses of the next step alone.
+        learner.detector.rpn.conv_3x3.bias.data()[3] = np.inf  # only the losses of a next step would show it
         return losses
 
     monkeypatch.setattr(training, "train_step", step)
@@ -310,7 +307,7 @@ def test_a_step_is_sgd_with_gradients_summed_over_images(frozen, data):
     by_hand = learner_of(frozen)
     learned = {name: each for name, each in parameters(by_hand.detector).items() if each.grad_req != "null"}
     velocity = dict.fromkeys(learned, 0)
-    for batch in batches_of(data, frozen, [3, 1]):  # The second step has momentum.
+    for batch in batches_of(data, frozen, [3, 1]):  # the second step has momentum
         train_step(learner, batch)
         gradients = [gradients_of(by_hand, batch, image, learned) for image in range(len(batch.images))]
         for name, parameter in learned.items():
@@ -361,7 +358,7 @@ def test_annotated_boxes_can_be_appended_to_the_rois(tiny, data, append_objects)
 
 
 def test_the_relation_loss_reaches_the_modules_attention(tiny_modules, data, monkeypatch):
-    """Annotated boxes stand among the ROIs, as where Relation Networks are trained."""
+    """With annotated boxes among the ROIs, as in Relation Networks."""
     monkeypatch.setattr(criterion, "relation_targets", partial(relation_targets, iou_thresh=0.2))
     assert tiny_modules.training.append_objects
     measuring = changed(tiny_modules, variant="rn", relation_loss={"weight": 0.0})
@@ -400,10 +397,3 @@ def test_missing_relation_annotations_are_rejected(tiny, data, tmp_path, variant
         run_training(annotated(tiny, variant, weight), data, tmp_path)
     run = RunFolder(tmp_path / "mini/tiny" / variant / "seed0")
     assert not run.epochs() and sorted(path.name for path in run.path.iterdir()) == [".lock", "config.yaml"]
-
-
-def test_the_base_network_has_no_relation_loss(tiny, data, tmp_path):
-    base = changed(tiny, variant="base", model={"focused_attention": False}, relation_loss={"weight": 0.0})
-    run = run_training(base, data, tmp_path)
-    assert list(run.epochs()[0])[-3:] == ["boxes", "seconds", "images_per_second"]
-    assert not any("attention" in name for name in weights(run))

@@ -1,4 +1,4 @@
-"""Images and boxes on their way to the network, on files drawn by hand."""
+"""Scaling and mirroring of images and boxes, on small image files."""
 
 from pathlib import Path
 
@@ -25,7 +25,7 @@ def noise(height: int, width: int) -> np.ndarray:
 
 
 def drawn(box: tuple, height: int, width: int) -> np.ndarray:
-    """Black pixels, red in a box whose last pixels are part of it."""
+    """Black pixels with a red box, including its last pixels."""
     pixels = np.zeros((height, width, 3), np.uint8)
     x1, y1, x2, y2 = box
     pixels[y1 : y2 + 1, x1 : x2 + 1] = RED
@@ -33,7 +33,7 @@ def drawn(box: tuple, height: int, width: int) -> np.ndarray:
 
 
 def red_box(image: np.ndarray) -> list[int]:
-    """Where `image` [3, H, W], less the means, is red."""
+    """The red box in `image` [3, H, W], which is without the means."""
     rows, columns = np.nonzero(image[0] + MEANS[0] > RED[0] / 2)
     return [columns.min(), rows.min(), columns.max(), rows.max()]
 
@@ -55,10 +55,10 @@ def write(folder: Path, pixels: np.ndarray, *boxes: tuple, **fields) -> ImageRec
 @pytest.mark.parametrize(
     ("width", "height", "scale"),
     [
-        (800, 400, 1.25),  # 1000 x 500: both sides as wanted
-        (400, 300, 500 / 300),  # 667 x 500: the short side decides
+        (800, 400, 1.25),  # 1000 x 500
+        (400, 300, 500 / 300),  # 667 x 500: limited by the short side
         (300, 400, 500 / 300),
-        (2000, 500, 0.5),  # 1000 x 250: the long side decides
+        (2000, 500, 0.5),  # 1000 x 250: limited by the long side
         (100, 2000, 0.5),
         (1000, 500, 1),
         (20009, 10000, 0.05),  # 1000.45 x 500: the long side has 1000 pixels when it is rounded
@@ -66,14 +66,6 @@ def write(folder: Path, pixels: np.ndarray, *boxes: tuple, **fields) -> ImageRec
 )
 def test_the_scale_depends_on_the_short_or_long_side(width, height, scale):
     assert scale_of(width, height, sides(500, 1000)) == pytest.approx(scale, rel=1e-12)
-
-
-@pytest.mark.parametrize(("size", "expected"), [((30, 40), (60, 80)), ((31, 47), (60, 91)), ((1, 400), (1, 100))])
-def test_an_image_is_scaled_to_integer_sizes(size, expected):
-    image, scale = make_image(noise(*size), sides(60, 100))
-
-    assert image.shape == (3, *expected)
-    assert scale == scale_of(*reversed(size), sides(60, 100))
 
 
 def test_an_image_is_rgb_planes_minus_the_means():
@@ -87,7 +79,7 @@ def test_an_image_is_rgb_planes_minus_the_means():
 def test_scaling_is_bilinear():
     pixels = np.repeat(np.array([[[0], [100]]], np.uint8), 3, axis=2)  # one row of two
     image, _ = make_image(pixels, sides(2, 10))
-    expected = [0, 25, 75, 100]  # whose centres lie at -0.25, 0.25, 0.75 and 1.25 of them
+    expected = [0, 25, 75, 100]  # with centres at -0.25, 0.25, 0.75 and 1.25
     np.testing.assert_allclose(image + MEANS.reshape(3, 1, 1), np.broadcast_to(expected, (3, 2, 4)), atol=0.6)
 
 
@@ -103,7 +95,7 @@ def test_boxes_move_with_the_pixels_of_their_objects(tmp_path, flipped, short, l
     x1, y1, x2, y2 = red_box(sample.image)
     scale = short // 20
     assert sample.scale == scale
-    last = scale - 1  # A box ends where its last pixel begins.
+    last = scale - 1  # a box ends where its last pixel starts
     assert sample.boxes.tolist() == [[x1, y1, x2 - last, y2 - last]]
 
 

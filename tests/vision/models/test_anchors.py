@@ -1,4 +1,4 @@
-"""The anchors against values worked out by hand."""
+"""Anchors against hand-worked values."""
 
 import numpy as np
 

@@ -1,4 +1,4 @@
-"""FocusedAttention against float64 NumPy, its contract on padding, and its way through export and import."""
+"""FocusedAttention against float64 NumPy, padding, export and import."""
 
 import mxnet as mx
 import numpy as np
@@ -60,7 +60,7 @@ def test_values_equal_float64(hybrid, linear_out, mask):
 @pytest.mark.parametrize("hybrid", [False, True])
 @pytest.mark.parametrize("linear_out", [False, True])
 def test_gradients_equal_central_differences_in_float64(hybrid, linear_out):
-    """Of a weighted sum of the context and the weights: the features' gradient has both paths."""
+    """Of a weighted sum of context and weights, so that the gradient has both paths."""
     block, x = layer(hybrid, linear_out), nd.array(features())
     shapes = [output.shape for output in block(x, nd.array(MASK))]
     factors = [np.random.default_rng(1).normal(size=shape) for shape in shapes]

@@ -1,4 +1,4 @@
-"""The backbone against GluonCV's own network, and what of it learns."""
+"""The backbone against GluonCV's networks, and its frozen layers."""
 
 import mxnet as mx
 import numpy as np
@@ -12,7 +12,7 @@ from vision.weights.layout import empty_backbone
 
 @pytest.fixture(scope="module")
 def networks(tmp_path_factory):
-    """GluonCV's ResNet-18 and ResNet-50 with random weights and statistics, and the files that hold them."""
+    """GluonCV's ResNet-18 and ResNet-50 with random weights and statistics, and their files."""
     mx.random.seed(0)
     made = {}
     for name in ("resnet18", "resnet50"):
@@ -78,7 +78,7 @@ def test_only_frozen_norms_keep_their_statistics():
         backbone.initialize()
         with mx.autograd.record():
             conv5 = backbone(images)[1]
-        conv5.backward()  # MXNet moves the statistics then.
+        conv5.backward()  # updates the statistics
         mx.nd.waitall()
         changes.append(abs(backbone.features[1].running_mean.data().asnumpy()).max())
     assert changes[0] == 0

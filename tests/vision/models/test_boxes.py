@@ -1,4 +1,4 @@
-"""Overlap and coding of boxes against values worked out by hand."""
+"""Overlap and encoding of boxes against hand-worked values."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""The network: its parameters at the paper's size, its head against the equations, padding, and what of it learns."""
+"""The detector: parameters at the size of the paper, values of the head, padding, and trained parameters."""
 
 import dataclasses
 from pathlib import Path
@@ -39,7 +39,7 @@ def built(model, seed=0, classes=4):
     mx.random.seed(seed)
     detector = build_detector(model, classes, mx.cpu())
     for name, parameter in detector.collect_params("(?!backbone|rpn).*weight").items():
-        parameter.set_data(parameter.data() * 10)  # For outputs that differ visibly.
+        parameter.set_data(parameter.data() * 10)  # for clearly different outputs
         assert parameter.data().shape[0] > 0, name
     return detector
 
@@ -87,7 +87,7 @@ def test_outputs_have_the_papers_shapes(variant, relations):
 
 
 def features_by_hand(detector, images, rois, image):
-    """F [N, C] of one image's ROIs, before any rectifier."""
+    """F [N, C] of the ROIs of one image, before ReLU."""
     _, conv5 = detector.backbone(images[image : image + 1])
     index_and_rois = nd.concat(nd.zeros((len(rois), 1)), nd.array(rois), dim=1)
     pooled = nd.ROIPooling(nd.relu(detector.conv_new_1(conv5)), index_and_rois, (7, 7), 1 / 16)
@@ -154,7 +154,7 @@ def test_relation_modules_add_to_the_layers_before_them(modules, batch, relation
 
 @pytest.fixture(params=["FAN", "relation modules"])
 def either(request, model, modules):
-    """The sizes of the network with the one or the other."""
+    """Model configs with either."""
     return model if request.param == "FAN" else modules.model
 
 
@@ -193,8 +193,8 @@ def test_appended_objects_are_not_attended_to_by_modules(modules, batch):
     assert output.mask[:, 12:].tolist() == [[1, 1], [1, 0]]
     assert (output.logits.shape, output.relations.shape) == ((2, 14, 5), (2, 12, 12))
     for name in ("logits", "deltas", "relations"):
-        alone, beside = getattr(without, name), getattr(output, name)[:, :12]
-        np.testing.assert_allclose(beside, alone, rtol=1e-4, atol=1e-5)
+        alone, with_objects = getattr(without, name), getattr(output, name)[:, :12]
+        np.testing.assert_allclose(with_objects, alone, rtol=1e-4, atol=1e-5)
     unattended = built(dataclasses.replace(modules.model, relation_modules="none"))
     assert (numpy(unattended(*batch)).logits[:, 12:] != output.logits[:, 12:]).any()
 
@@ -224,7 +224,7 @@ def test_pretrained_networks_have_frozen_first_layers(model, tmp_path):
 
 @pytest.fixture
 def imported(modules, tmp_path):
-    """A network's sizes, and a file with all of its weights but two, as an import leaves it."""
+    """A model config with a file of all weights except two, as written by an import."""
     detector = built(modules.model, seed=5)
     path = tmp_path / "imported.params"
     arrays = {name: each.data() for name, each in detector._collect_params_with_prefix().items()}
@@ -284,7 +284,7 @@ def test_a_step_at_the_papers_size_is_finite(dataset):
 
 
 def spreads(model):
-    """Standard deviations of the initial weights, and the numbers of inputs of each."""
+    """Standard deviation and number of inputs of the initial weights of each layer."""
     mx.random.seed(0)
     weights = build_detector(model, 4, mx.cpu()).collect_params("(?!backbone).*weight")
     return {

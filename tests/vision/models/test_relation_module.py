@@ -1,4 +1,4 @@
-"""The relation module against the published formulas in float64 NumPy, and its contract on padding and keys."""
+"""The relation module against the published formulas in float64 NumPy, padding, export and import."""
 
 import mxnet as mx
 import numpy as np
@@ -14,7 +14,7 @@ MASK = np.array([[1, 1, 1, 1, 1, 1, 1], [1, 1, 1, 0, 1, 0, 0]])
 
 
 def boxes(count, seed=0):
-    """Proposals around a few objects: most overlap others, one equals another, two have the same centre."""
+    """Boxes of which most overlap, two are equal and two have the same centre."""
     generator = np.random.default_rng(seed)
     corners = generator.uniform(0, 400, (IMAGES, count, 2)) // np.array([1, 40])
     made = np.concatenate([corners, corners + generator.uniform(0, 300, (IMAGES, count, 2))], axis=-1)
@@ -51,7 +51,7 @@ KINDS = ("weight", "bias")
 
 
 def embedding_of(box, other):
-    """The 64 numbers of one pair, from Hu et al., section 3, and Vaswani et al. with a wave length of 1,000."""
+    """The 64 features of one pair, by Hu et al., section 3, and Vaswani et al. with a wave length of 1,000."""
     width, height, *centre = box[2] - box[0] + 1, box[3] - box[1] + 1, (box[0] + box[2]) / 2, (box[1] + box[3]) / 2
     other_width, other_height = other[2] - other[0] + 1, other[3] - other[1] + 1
     dx, dy = centre[0] - (other[0] + other[2]) / 2, centre[1] - (other[1] + other[3]) / 2
@@ -74,8 +74,8 @@ def embeddings_of(them, others):
 
 
 def reference(weights, heads, x, embedding, keys, real):
-    """Output [N, C] and attention [heads, N, K] of one image in float64: the products of weights, without logarithms,
-    and `linear_out` after the sums, as in the authors' code."""
+    """Output [N, C] and attention [heads, N, K] of one image in float64, as in the authors' code: without logarithms,
+    and with `linear_out` after the aggregation."""
     (geometric, shift), query, key, (linear, bias) = weights.values()
     q, k = (inputs @ weight.T + b for inputs, (weight, b) in ((x, query), (x[:keys], key)))
     d_k, part = q.shape[1] // heads, x.shape[1] // heads
@@ -119,7 +119,7 @@ def test_positions_equal_float64():
 
 
 def test_boxes_without_area_have_a_finite_position():
-    """Such as proposals that were moved until nothing was left of them."""
+    """Box regression can give boxes without area."""
     them = nd.array([[[5.5, 63, 4.5, 63], [5, 63, 20, 62], [0, 0, 95, 63]]])
     assert np.isfinite(position_embedding(nd, them, them).asnumpy()).all()
     block = module()
@@ -137,8 +137,8 @@ def test_values_equal_float64(hybrid, count, keys):
     out, weights = (each.asnumpy() for each in block(nd.array(x), nd.array(them)))
     expected, attention = references(block, HEADS, x, them, keys)
     assert relative_error(out, expected) < TOLERANCE
-    # Where W_G E + b_G is close to 0 in a head, its logarithm has fewer digits. How many depends on the order in which
-    # a processor sums: of these entries the worst is off by 1.1e-5 of itself on one, by less than 1e-5 on another.
+    # Where W_G E + b_G is close to 0 in a head, its logarithm has fewer digits. The largest relative error depends on
+    # the processor's order of summation; 1.1e-5 was measured.
     np.testing.assert_allclose(np.exp(weights), attention, rtol=2 * TOLERANCE, atol=1e-8)
     np.testing.assert_allclose(np.exp(weights).sum(axis=2), 1, rtol=1e-6)
 
@@ -192,7 +192,7 @@ def numerical_gradient(function, x, step=1e-6):
 @pytest.mark.parametrize("hybrid", [False, True])
 @pytest.mark.parametrize("keys", [None, 5])
 def test_gradients_equal_central_differences_in_float64(hybrid, keys):
-    """Of a weighted sum of the output and of the averaged attention, by the features and by every parameter."""
+    """Of a weighted sum of output and averaged attention, for the features and every parameter."""
     block, x, them = module(hybrid, nongt_dim=keys), features(6), boxes(6)
     inputs = nd.array(x)
     inputs.attach_grad()
@@ -222,7 +222,7 @@ def test_gradients_equal_central_differences_in_float64(hybrid, keys):
 
             expected = numerical_gradient(replaced, arrays[place])
             actual = getattr(block, name).params.get(kind).grad().asnumpy()
-            if (name, kind) == ("key", "bias"):  # It adds the same to all logits of a row.
+            if (name, kind) == ("key", "bias"):  # shifts all logits of a row
                 assert np.abs(actual).max() < TOLERANCE and np.abs(expected).max() < TOLERANCE
             else:
                 assert relative_error(actual, expected) < TOLERANCE, (name, kind)
@@ -281,13 +281,13 @@ def test_the_softmax_of_its_weights_is_the_mean_attention():
 
 
 def test_weights_are_finite_where_no_head_attends():
-    """And so is the gradient of the center-mass loss, which is to bring the attention to just these pairs."""
+    """So is the gradient of the center-mass loss, which should move the attention to these pairs."""
     block, x, them = module(sigma=8.0), nd.array(features(7)), nd.array(boxes(7))
     with autograd.record():
         _, weights = block(x, them)
         loss, _ = CenterMassLoss()(weights, weights < -80)
     loss.backward()
-    assert -1e4 < weights.min().asscalar() < -110  # exp of it is 0 in float32
+    assert -1e4 < weights.min().asscalar() < -110  # its exponential is 0 in float32
     gradients = [parameter.grad().asnumpy() for parameter in block.collect_params("(?!.*linear).*").values()]
     assert all(np.isfinite(each).all() for each in gradients) and any(each.any() for each in gradients)
 

@@ -1,4 +1,4 @@
-"""Proposals against Relation Networks' rules written out, and the masking of short lists."""
+"""Proposals against the rules of Relation Networks in NumPy, and masks of short lists."""
 
 import mxnet as mx
 import numpy as np
@@ -12,7 +12,7 @@ ROIS = 20
 
 
 def make_rpn(rois=ROIS, anchor_scale=2):
-    """An RPN whose scores and deltas vary, unlike those of a new one."""
+    """An RPN with varied scores and deltas."""
     mx.random.seed(2)
     rpn = RPN(rois, anchor_scale, channels=6, in_channels=5)
     rpn.initialize()
@@ -26,7 +26,7 @@ def conv4(height=4, width=6):
 
 
 def proposals(logits, deltas, size, anchor_scale=2):
-    """Best first: the moved and clipped anchors of an image that overlap no better one by more than 0.7."""
+    """Anchors of an image after box regression, clipping and NMS, best first."""
     anchors = anchor_boxes(*logits.shape[:2], anchor_scale).reshape(-1, 4).astype(np.float64)
     logits, deltas = logits.reshape(-1, 2).astype(np.float64), deltas.reshape(-1, 4).astype(np.float64)
     sides = anchors[:, 2:] - anchors[:, :2] + 1
@@ -89,7 +89,7 @@ def test_smaller_images_have_no_proposals_in_the_padding():
     assert mask.any()
     assert not mask.all()
     assert rois[:, 2].max() <= 63
-    logits, deltas = (array[0].asnumpy()[:, :4] for array in beside[:2])  # The cells that lie in the image.
+    logits, deltas = (array[0].asnumpy()[:, :4] for array in beside[:2])  # the cells inside the image
     np.testing.assert_allclose(rois[mask > 0], proposals(logits, deltas, (64, 64)), atol=1e-2)
     assert (alone[2][0].asnumpy()[mask > 0] == rois[mask > 0]).all()
 

@@ -16,12 +16,24 @@ def iou(boxes: NDArray, others: NDArray) -> NDArray:
         >>> iou(nd.array([[0, 0, 9, 9]]), nd.array([[0, 0, 9, 4], [20, 20, 29, 29]])).asnumpy().tolist()
         [[0.5, 0.0]]
     """
-    x1, y1, x2, y2 = nd.split(boxes, 4, axis=-1)  # [..., N, 1]
-    u1, v1, u2, v2 = nd.split(nd.swapaxes(others, -1, -2), 4, axis=-2)  # [..., 1, G]
-    width = nd.relu(nd.broadcast_minimum(x2, u2) - nd.broadcast_maximum(x1, u1) + 1)  # [..., N, G]
-    height = nd.relu(nd.broadcast_minimum(y2, v2) - nd.broadcast_maximum(y1, v1) + 1)
+    shared, union = intersection_and_union(nd, boxes, others)
+    return shared / union
+
+
+def intersection_and_union(F, boxes, others):
+    """Areas [..., N, G] of the intersection and union of all pairs, as for `iou`.
+
+    Args:
+        F: `mxnet.nd`, or `mxnet.sym` inside a hybridised block.
+        boxes: [..., N, 4].
+        others: [..., G, 4].
+    """
+    x1, y1, x2, y2 = F.split(boxes, num_outputs=4, axis=-1)  # [..., N, 1]
+    u1, v1, u2, v2 = F.split(F.swapaxes(others, dim1=-2, dim2=-1), num_outputs=4, axis=-2)  # [..., 1, G]
+    width = F.relu(F.broadcast_minimum(x2, u2) - F.broadcast_maximum(x1, u1) + 1)  # [..., N, G]
+    height = F.relu(F.broadcast_minimum(y2, v2) - F.broadcast_maximum(y1, v1) + 1)
     shared = width * height
-    return shared / (nd.broadcast_add((x2 - x1 + 1) * (y2 - y1 + 1), (u2 - u1 + 1) * (v2 - v1 + 1)) - shared)
+    return shared, F.broadcast_add((x2 - x1 + 1) * (y2 - y1 + 1), (u2 - u1 + 1) * (v2 - v1 + 1)) - shared
 
 
 def encode(boxes: NDArray, targets: NDArray) -> NDArray:

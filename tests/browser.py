@@ -1,4 +1,4 @@
-"""A headless Chromium for tests, spoken to as the WebDriver protocol has it, by plain HTTP."""
+"""A headless Chromium for tests, controlled with the WebDriver protocol over HTTP."""
 
 import json
 import re
@@ -22,8 +22,8 @@ FLAGS = [
     "disable-component-update",
     "disable-sync",
 ]
-DIRECT = build_opener(ProxyHandler({}))  # The driver runs here, whatever proxy the environment names.
-ELEMENT = "element-6066-11e4-a52e-4f735466cecf"  # what the protocol calls a reference to one
+DIRECT = build_opener(ProxyHandler({}))  # the driver is local: ignore the proxies of the environment
+ELEMENT = "element-6066-11e4-a52e-4f735466cecf"  # the key of a reference to an element
 KEYS = {"Tab": "\ue004", "Enter": "\ue007", "Escape": "\ue00c", "ArrowLeft": "\ue012", "ArrowRight": "\ue014"}
 
 
@@ -47,7 +47,7 @@ class Browser:
         self._ask("POST", "/url", {"url": address})
 
     def run(self, script: str, *arguments: Any) -> Any:
-        """What JavaScript, the body of a function, returns."""
+        """Runs JavaScript, the body of a function, and returns its result."""
         return self._ask("POST", "/execute/sync", {"script": script, "args": arguments})
 
     def click(self, selector: str) -> None:
@@ -59,7 +59,7 @@ class Browser:
         self._ask("POST", "/actions", {"actions": [{"type": "key", "id": "keys", "actions": strokes}]})
 
     def resize(self, width: int, height: int) -> None:
-        """Sets the size of the page, smaller than a window can be, too."""
+        """Sets the size of the page, which can be smaller than a window."""
         size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False}
         self.devtools("Emulation.setDeviceMetricsOverride", size)
 
@@ -67,7 +67,7 @@ class Browser:
         return self._ask("POST", "/goog/cdp/execute", {"cmd": command, "params": parameters})
 
     def log(self, kind: str) -> list[str]:
-        """The messages since the last call: of the console ("browser"), or of devtools as JSON ("performance")."""
+        """Messages since the last call: from the console ("browser"), or from devtools as JSON ("performance")."""
         return [entry["message"] for entry in self._ask("POST", "/se/log", {"type": kind})]
 
     def quit(self) -> None:
@@ -76,7 +76,7 @@ class Browser:
 
 @contextmanager
 def open_browser(profile: Path) -> Iterator[Browser]:
-    """A browser with an empty profile, ended with the block."""
+    """Opens a browser with an empty profile, and closes it at the end of the block."""
     driver = subprocess.Popen([CHROMEDRIVER, "--port=0"], stdout=subprocess.PIPE, text=True)
     try:
         started = next(filter(None, (re.search(r"successfully on port (\d+)", line) for line in driver.stdout)))

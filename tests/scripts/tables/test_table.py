@@ -1,5 +1,6 @@
 """The scripts of tables: their commands by --dry-run, and how they run them in a copy with a stub of Python."""
 
+import doctest
 import os
 import signal
 import subprocess
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from scripts.tables import options
 from scripts.tables.paper import Table, read_tables
 from tests.shell_scripts import ROOT, Copy, assert_one_line_error, call_script, dry_run
 
@@ -167,6 +169,11 @@ def test_choices_are_made_on_held_out_training_posts(script, runs, report, count
 
 
 # --- the options ----------------------------------------------------------------------------------------------------
+
+
+def test_examples_of_the_options_run():
+    found = doctest.testmod(options)
+    assert found.attempted > 0 and found.failed == 0
 
 
 def test_given_seeds_apply_to_every_data_set():

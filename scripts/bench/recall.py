@@ -24,8 +24,7 @@ from scripts.bench.process_memory import peak_resident
 from scripts.bench.relation_loops import CATEGORIES, ROIS, made_up_scene
 from scripts.bench.turns import machine_and_threads
 from scripts.evaluate import TOP_K, positive_numbers
-from scripts.evaluation.image_metrics import title_of
-from scripts.evaluation.relation_recall import RelationRecall, recall_of_orders
+from scripts.evaluation.images import RelationRecall, recall_of_orders, title_of
 
 EXAMPLE = """\
 example, of a thousandth of the size:

@@ -24,7 +24,7 @@ from data.common.options import add_gpus_option, choose_gpus, count_from_1
 from data.common.runs import RunFolder
 from scripts.bench.training_steps import made_up_batch, milliseconds, train_on, unchanging_learner
 from scripts.bench.turns import machine_and_threads, median_and_range, take_turns
-from scripts.evaluate import merge_metrics
+from scripts.evaluation.metrics_file import merge_metrics, read_metrics
 from vision.config import HEADS, Config, ModelConfig
 
 EXAMPLE = """\
@@ -116,7 +116,7 @@ def measure(folders: list[Path], gpus: str | None, rounds: int, steps: int) -> N
     for folder, config in configs.items():
         ratios = [one / other for one, other in zip(times[folder], times[folders[0]], strict=True)]
         costs = head_costs(config.model, classes)
-        merge_metrics(RunFolder(folder), dict(zip(METRICS, (*costs, statistics.median(ratios)), strict=True)))
+        merge_metrics(folder, dict(zip(METRICS, (*costs, statistics.median(ratios)), strict=True)))
         print(
             f"{folder}: head of {costs.parameters:,} parameters, {costs.multiply_adds:,} multiply-adds an image; a "
             f"training step {median_and_range(times[folder])} ms, to that of the first {median_and_range(ratios)}"

@@ -100,6 +100,20 @@ def restore(run: RunFolder, network: gluon.Block, trainer: gluon.Trainer, device
         raise _unusable(path, error) from None
 
 
+def resume(run: RunFolder, network: gluon.Block, trainer: gluon.Trainer, devices: list[mx.Context]) -> int:
+    """Restores the newest checkpoint of a run, if there is one, and returns its epoch; 0 for a new run.
+
+    Raises:
+        UserError: the checkpoint is damaged, or of another network.
+    """
+    epoch = newest_epoch(run)
+    if epoch:
+        restore(run, network, trainer, devices)
+        print(f"{run.path}: resuming after epoch {epoch}")
+    run.keep_epochs(epoch)
+    return epoch
+
+
 def weights_of(run: RunFolder, epoch: int) -> Path:
     """The file of the weights after an epoch."""
     return run.checkpoints / f"epoch-{epoch}.params"

@@ -1,50 +1,37 @@
-"""The config of one detection experiment; each file of `configs/` holds all of it."""
+"""The config of a detection experiment. Each file of `configs/` contains every required key."""
 
 import math
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from data.images.relations import Rule
 from data.images.subset import Subset
 
 Mode = Literal["matrix", "row"]
 Penalty = Literal["focal", "l2", "smooth_l1"]
-Rule = Literal["different_category", "different_instance", "annotated"]
 BackboneName = Literal["resnet10", "resnet18", "resnet50_thin", "resnet50", "resnet101"]
-Variant = Literal[
-    "base",
-    "fan-unsup",
-    "fan-sup",
-    "fan-sup-row",
-    "fan-sup-mat",
-    "fan-sup-r1",
-    "fan-sup-r3",
-    "fan-sup-r4",
-    "fan-sup-l2",
-    "fan-sup-smooth-l1",
-    "fan-sup-different-instance",
-    "fan-sup-gt",
-    "fan-unsup-linear",
-    "fan-sup-linear",
-    "rn",
-    "rn-sup",
-]
 
 HEADS = 16  # of each relation module
+NAMES = (
+    "names of variants say what is trained: fan… for focused attention, rn… for relation modules, fan-sup… and rn-sup… "
+    "with a relation loss, …-linear with linear_out, …-gt with annotated relations"
+)
 
 
 @dataclass(frozen=True)
 class ImagesConfig:
-    """Which images there are and how large the network sees them.
+    """The images of an experiment.
 
     Args:
         train_split, test_split: names as in `data.images.datasets`.
-        train_images, test_images: how many each holds; of minicoco's "train", how many are drawn.
-        short_side, long_side: an image is scaled until its short side has so many pixels, unless its long side would
-            have more than `long_side`, which it has then.
-        flipped_copies: whether an epoch also shows the mirror image of each training image (Relation Networks: yes).
-        id_lists: folder of `data/images/lists/` whose lists of image ids replace the splits of a data set in VOC
-            layout; empty for the splits of the data set itself.
-        categories: the categories that are trained on and evaluated; empty for all. Objects of others are dropped.
+        train_images, test_images: number of images in each; for the "train" split of minicoco, how many are drawn.
+        short_side, long_side: images are scaled to `short_side` pixels on their short side, or to `long_side` pixels on
+            their long side if that would be longer.
+        flipped_copies: whether each epoch also contains the mirror image of every training image (Relation Networks:
+            yes).
+        id_lists: folder of `data/images/lists/` with lists of image ids, which replace the splits of a dataset in VOC
+            layout; empty for the splits of the dataset.
+        categories: categories to train and evaluate on; empty for all. Objects of other categories are dropped.
     """
 
     train_split: str
@@ -66,33 +53,33 @@ class ImagesConfig:
 
     @property
     def subset(self) -> Subset:
-        """What the data set is restricted to."""
+        """The part of the dataset that is used."""
         return Subset(self.id_lists, self.categories)
 
 
 @dataclass(frozen=True)
 class ModelConfig:
-    """Sizes of the network (paper, appendix B and figure 5; Relation Networks where the paper is silent).
+    """The network (paper, appendix B and figure 5; Relation Networks where the paper is silent).
 
     Args:
         backbone: the ResNet, see `vision.models.backbone`; "resnet10", for miniatures, has no pretrained weights.
-        pretrained: what it starts from: "imagenet", for `imagenet/<backbone>.params` in the data folder
+        pretrained: initial weights of the backbone: "imagenet" for `imagenet/<backbone>.params` in the data folder
             (`scripts/get_data.sh`), a `.params` file (see `vision.weights`), or "none".
-        initial_weights: of the hidden layers after the backbone: "relation_networks" draws them with σ = 0.01, made for
-            1,024 units; "he" by their number of inputs (He et al., 2015), without which narrow ones pass on nothing.
-            FAN's are drawn with 0.01 √(1024 / inputs) either way.
-        anchor_scale: side of the smallest anchors in cells of 16 pixels; there are four sizes, each twice the last.
-        rois: proposals that go on from the RPN, N of the paper's N × N.
-        rpn_channels, roi_channels: of the RPN's convolution and of the map that ROIs are pooled from.
-        fc_units: of both fully connected layers; size of the features F.
-        focused_attention: whether FAN stands in the head.
-        attention_after: the layer whose output FAN adds to; fc_new_2 gives F ("the final feature descriptor").
-        d_k: size of FAN's projections; of a relation module's, all of its heads together.
-        relation_modules: after which layers the modules of Relation Networks stand, in place of FAN.
-        linear_out: whether FAN's output goes through one more matrix, as that of relation modules does; eq. 4 has none.
-        pool1: "padded", or "caffe", without padding; as the pretrained weights were trained.
-        stride_in: the convolution of a stage's first bottleneck that has the stride, as the pretrained weights were
-            trained: "1x1" (the Caffe networks, GluonCV) or "3x3" (torchvision).
+        initial_weights: standard deviation of the hidden layers after the backbone: "relation_networks" for 0.01, meant
+            for 1,024 units; "he" for √(2 / inputs) (He et al., 2015), which narrow layers need. Those of FAN have
+            0.01 √(1024 / units) in both cases.
+        anchor_scale: side of the smallest anchors in cells of 16 pixels; there are four sizes, each twice the previous.
+        rois: number of proposals of the RPN; N in the paper's N × N.
+        rpn_channels, roi_channels: channels of the RPN's convolution and of the map that ROIs are pooled from.
+        fc_units: units of both fully connected layers; size of the features F.
+        focused_attention: whether the head has FAN.
+        attention_after: the layer to whose output FAN is added; fc_new_2 gives F ("the final feature descriptor").
+        d_k: size of FAN's projections; for relation modules, of all heads together.
+        relation_modules: the layers followed by a module of Relation Networks, instead of FAN.
+        linear_out: whether FAN's output is multiplied by one more matrix, as in relation modules; eq. 4 has none.
+        pool1: "padded", or "caffe" without padding; must match the pretrained weights.
+        stride_in: the convolution with the stride in the first bottleneck of each stage, "1x1" (Caffe, GluonCV) or
+            "3x3" (torchvision); must match the pretrained weights.
     """
 
     backbone: BackboneName
@@ -115,23 +102,19 @@ class ModelConfig:
         require_positive(self, "anchor_scale", "rois", "rpn_channels", "roi_channels", "fc_units", "d_k")
         require_known_backbone(self)
         if self.modules and self.focused_attention:
-            raise ValueError(
-                f"relation_modules is {self.relation_modules} and focused_attention true; they stand in its place"
-            )
+            raise ValueError(f"relation_modules is {self.relation_modules} and focused_attention true; choose one")
         for name in ("fc_units", "d_k") if self.modules else ():
             if getattr(self, name) % HEADS:
-                raise ValueError(
-                    f"{name} is {getattr(self, name)}; relation modules need a multiple of their {HEADS} heads"
-                )
+                raise ValueError(f"{name} is {getattr(self, name)}; relation modules need a multiple of {HEADS}")
 
     @property
     def modules(self) -> tuple[int, ...]:
-        """The fully connected layers, 1 and 2, that relation modules stand after."""
+        """The fully connected layers, 1 and 2, that are followed by a relation module."""
         return {"none": (), "fc_new_1": (1,), "fc_new_2": (2,), "both": (1, 2)}[self.relation_modules]
 
     @property
     def has_relations(self) -> bool:
-        """Whether the network weighs pairs of ROIs, by FAN or by relation modules."""
+        """Whether the network has pair weights, from FAN or from relation modules."""
         return self.focused_attention or bool(self.modules)
 
 
@@ -140,9 +123,9 @@ class RelationLossConfig:
     """The center-mass loss.
 
     Args:
-        weight: λ of L = L_det + λ L_rel (eq. 6); with 0 the loss is measured and not trained on.
-        rule: which pairs of ROIs are targets (section 3.2 and appendix A.4; "annotated": those on objects that somebody
-            has related). Also where they are not trained on: center-masses compare where they are of the same targets.
+        weight: λ in L = L_det + λ L_rel (eq. 6); with 0 the loss is only measured.
+        rule: which pairs of ROIs are targets, see `data.images.relations`. It also applies to a loss that is only
+            measured: center-masses are comparable if they have the same targets.
         mode, penalty, gamma: see `vision.center_mass`.
     """
 
@@ -155,7 +138,7 @@ class RelationLossConfig:
     def __post_init__(self) -> None:
         for name in ("weight", "gamma"):
             if not 0 <= getattr(self, name) < math.inf:
-                raise ValueError(f"{name} is {getattr(self, name)}; it must be a number, not below 0")
+                raise ValueError(f"{name} is {getattr(self, name)}; it must be a number from 0")
 
 
 @dataclass(frozen=True)
@@ -163,11 +146,11 @@ class TrainingConfig:
     """The schedule: SGD with momentum, gradients summed over the images of a batch.
 
     Args:
-        epochs: each over all images and their flipped copies.
-        batch_size: images a step, over all GPUs.
-        learning_rate: until `decay_after` epochs, a tenth of it from then on.
-        append_objects: whether the annotated boxes stand among the ROIs, too.
-        ohem_rois: how many ROIs an image, those with the largest loss, the head learns from.
+        epochs: passes over all images and their flipped copies.
+        batch_size: images per step, over all GPUs.
+        learning_rate: for the first `decay_after` epochs; then a tenth of it.
+        append_objects: whether the annotated boxes are appended to the ROIs.
+        ohem_rois: the head learns from the ROIs with the largest loss, so many per image.
     """
 
     epochs: int
@@ -186,12 +169,12 @@ class TrainingConfig:
 
 @dataclass(frozen=True)
 class DetectionConfig:
-    """From the outputs of the head to the detections of an image.
+    """Postprocessing of detections.
 
     Args:
-        score_threshold: a box is a candidate of each class whose probability is above this.
-        soft_nms_sigma: scores fall by exp(-IoU² / σ) beside a better box of the class.
-        most: detections an image, over all classes.
+        score_threshold: boxes are candidates for the classes with a probability above this.
+        soft_nms_sigma: soft-NMS multiplies scores by exp(-IoU² / σ) for every better box of the class.
+        most: detections per image, over all classes.
     """
 
     score_threshold: float
@@ -206,16 +189,17 @@ class DetectionConfig:
 
 @dataclass(frozen=True)
 class Config:
-    """One experiment; its runs lie in `<preset>/<dataset>/<variant>/`.
+    """One experiment. Its runs are in `<preset>/<dataset>/<variant>/`.
 
     Args:
-        preset: "paper": the paper's sizes; "small": reduced networks on real images; "mini": on miniature data.
-        dataset: "voc07", "minicoco", "visual_genome", or the name of a folder of the data root in VOC or COCO layout.
+        preset: "paper" for the paper's sizes, "small" for reduced networks on real images, "mini" for miniature data.
+        dataset: "voc07", "minicoco", "visual_genome", or a folder in the data folder in VOC or COCO layout.
+        variant: any name that follows the rules of `NAMES`.
     """
 
     preset: Literal["paper", "small", "mini"]
     dataset: str
-    variant: Variant
+    variant: str
     images: ImagesConfig
     model: ModelConfig
     relation_loss: RelationLossConfig
@@ -223,61 +207,54 @@ class Config:
     detection: DetectionConfig
 
     def __post_init__(self) -> None:
-        require_folder_name(self.dataset)
-        if self.model.focused_attention != self.variant.startswith("fan"):
-            raise ValueError(
-                f"model.focused_attention is {self.model.focused_attention} and variant {self.variant}; "
-                "it must be true for the variants of fan and false for the others"
-            )
-        if self.model.linear_out != self.variant.endswith("-linear"):
-            raise ValueError(
-                f"model.linear_out is {self.model.linear_out} and variant {self.variant}; "
-                "it must be true for fan-unsup-linear and fan-sup-linear and false for the others"
-            )
-        if bool(self.model.modules) != self.variant.startswith("rn"):
-            raise ValueError(
-                f"model.relation_modules is {self.model.relation_modules} and variant {self.variant}; "
-                "it must say where they stand for rn and rn-sup and be none for the others"
-            )
-        if (self.relation_loss.weight > 0) != self.variant.startswith(("fan-sup", "rn-sup")):
-            raise ValueError(
-                f"relation_loss.weight is {self.relation_loss.weight} and variant {self.variant}; "
-                "it must be above 0 for rn-sup and the variants of fan-sup and 0 for the others"
-            )
-        if self.relation_loss.weight > 0 and (self.relation_loss.rule == "annotated") != (self.variant == "fan-sup-gt"):
-            raise ValueError(
-                f"relation_loss.rule is {self.relation_loss.rule} and variant {self.variant}; "
-                "it must be annotated for fan-sup-gt and not for the others that are supervised"
-            )
+        require_folder_name(self, "dataset", "variant")
+        supervised = self.relation_loss.weight > 0
+        for key, value, named in (
+            ("model.focused_attention", self.model.focused_attention, self.variant.startswith("fan")),
+            ("model.linear_out", self.model.linear_out, self.variant.endswith("-linear")),
+            ("model.relation_modules", self.model.relation_modules != "none", self.variant.startswith("rn")),
+            ("relation_loss.weight", supervised, self.variant.startswith(("fan-sup", "rn-sup"))),
+            (
+                "relation_loss.rule",
+                supervised and self.relation_loss.rule == "annotated",
+                self.variant.endswith("-gt"),
+            ),
+        ):
+            if value != named:
+                section, name = key.split(".")
+                raise ValueError(
+                    f"{key} is {getattr(getattr(self, section), name)} and variant {self.variant}; {NAMES}"
+                )
 
 
-def require_folder_name(dataset: str) -> None:
-    """Raises a ValueError unless `dataset` can be a folder of the data root."""
-    if not dataset.strip(".") or "/" in dataset:
-        raise ValueError(f"dataset is {dataset!r}; it must be the name of a data set or folder")
+def require_folder_name(section: Any, *names: str) -> None:
+    """Raises a ValueError unless these values of a section can be names of folders."""
+    for name in names:
+        if not getattr(section, name).strip(".") or "/" in getattr(section, name):
+            raise ValueError(f"{name} is {getattr(section, name)!r}; it must be the name of a folder")
 
 
 def require_positive(section: Any, *names: str) -> None:
-    """Raises a ValueError unless the values of a section of these names are numbers above 0."""
+    """Raises a ValueError unless these values of a section are numbers above 0."""
     for name in names:
         if not 0 < getattr(section, name) < math.inf:
             raise ValueError(f"{name} is {getattr(section, name)}; it must be a number above 0")
 
 
 def require_schedule(section: Any) -> None:
-    """Raises a ValueError unless a section's schedule and the constants of SGD are possible."""
+    """Raises a ValueError unless the values of SGD and its schedule are valid."""
     require_positive(section, "epochs", "batch_size", "learning_rate", "decay_after")
     if not 0 <= section.momentum < 1:
-        raise ValueError(f"momentum is {section.momentum}; it is a fraction, at least 0 and below 1")
+        raise ValueError(f"momentum is {section.momentum}; it must be at least 0 and below 1")
     if not 0 <= section.weight_decay < math.inf:
-        raise ValueError(f"weight_decay is {section.weight_decay}; it must be a number, not below 0")
+        raise ValueError(f"weight_decay is {section.weight_decay}; it must be a number from 0")
 
 
 def require_known_backbone(section: Any) -> None:
-    """Raises a ValueError where nobody has published the weights of a section's backbone, or it has no such stride."""
+    """Raises a ValueError if a backbone has no published weights, or no such stride."""
     if (section.backbone, section.pretrained) == ("resnet10", "imagenet"):
-        raise ValueError("backbone is resnet10 and pretrained imagenet; there are no such weights, so set it to none")
+        raise ValueError("backbone is resnet10 and pretrained imagenet; there are no such weights, set it to none")
     if section.backbone in ("resnet10", "resnet18") and section.stride_in != "1x1":
         raise ValueError(
-            f"stride_in is {section.stride_in} and backbone {section.backbone}; it has no bottlenecks, so leave it out"
+            f"stride_in is {section.stride_in} and backbone {section.backbone}; it has no bottlenecks, remove stride_in"
         )

@@ -1,4 +1,4 @@
-"""The batches of an epoch: which images stand in each, and their reading ahead of the network."""
+"""The batches of an epoch: which images are in each, and reading them ahead of the network."""
 
 from collections.abc import Callable, Iterator, Sequence
 from threading import TIMEOUT_MAX
@@ -11,27 +11,27 @@ from mxnet.ndarray import NDArray
 
 from data.records import ImageRecord
 from vision.config import ImagesConfig
-from vision.detection_targets import learned_relations
+from vision.targets import learned_relations
 from vision.transforms import Sample, make_sample
 
 
 class View(NamedTuple):
-    """One appearance of an image in an epoch: the index of its record, and whether it is mirrored."""
+    """An image as it appears in an epoch: the index of its record, and whether it is mirrored."""
 
     index: int
     flipped: bool
 
 
 class Batch(NamedTuple):
-    """What a step consumes: B images with at most G objects and R annotated relations each, all float32 on one device.
+    """The input of a step: B images with up to G objects and R annotated relations each, float32 on one device.
 
     Args:
-        images: [B, 3, H, W], padded with 0 below and at the right.
+        images: [B, 3, H, W], padded with 0 at the bottom and right.
         sizes: [B, 2] height and width of each image without padding.
-        boxes: [B, G, 4] corners in pixels of `images`; at least one column, of padding where no image has an object.
+        boxes: [B, G, 4] corners in pixels of `images`; G is at least 1.
         labels: [B, G] classes from 0, -1 for padding.
-        scales: [B] by which the sides of the originals were multiplied.
-        relations: [B, R, 2] rows of `boxes`, subject then object, -1 for padding; at least one row.
+        scales: [B] size of each image relative to the original.
+        relations: [B, R, 2] rows of `boxes`, subject then object, -1 for padding; R is at least 1.
     """
 
     images: NDArray
@@ -42,7 +42,7 @@ class Batch(NamedTuple):
     relations: NDArray
 
     def split(self, contexts: list[mx.Context]) -> list["Batch"]:
-        """Divides the images among devices, a part each; with fewer images than devices, the last get none."""
+        """Divides the images among devices. With fewer images than devices, the last devices get none."""
         contexts = contexts[: len(self.images)]
         parts = (gluon.utils.split_and_load(array, contexts, even_split=False) for array in self)
         return [Batch(*part) for part in zip(*parts, strict=True)]
@@ -51,9 +51,9 @@ class Batch(NamedTuple):
 def training_order(
     records: Sequence[ImageRecord], images: ImagesConfig, batch_size: int, seed: int, epoch: int
 ) -> list[list[View]]:
-    """The batches of an epoch, drawn from seed and epoch: every image once, and once mirrored with `flipped_copies`.
+    """The batches of an epoch, shuffled by seed and epoch: every image once, and with `flipped_copies` once mirrored.
 
-    Portraits stand apart from the others, so that little is padded; the last batch of either may be smaller.
+    Portraits have their own batches, to keep padding small. The last batch of each orientation may be smaller.
     """
     generator = np.random.default_rng([seed, epoch])
     mirrored = (False, True) if images.flipped_copies else (False,)
@@ -65,7 +65,7 @@ def training_order(
 
 
 def test_order(records: Sequence[ImageRecord], batch_size: int) -> list[list[View]]:
-    """Batches of every image once, portraits after the others, each kind in the order of the records."""
+    """Batches with every image once: first landscapes, then portraits, each in the order of the records."""
     views = [View(index, flipped=False) for index in range(len(records))]
     return [batch for group in _by_orientation(views, records) for batch in _cut(group, batch_size)]
 
@@ -73,15 +73,15 @@ def test_order(records: Sequence[ImageRecord], batch_size: int) -> list[list[Vie
 def load_batches(
     records: Sequence[ImageRecord], images: ImagesConfig, order: list[list[View]], workers: int
 ) -> Iterator[tuple[list[View], Batch]]:
-    """Yields the batches of an order on the CPU, each with what stands in it.
+    """Yields each list of views in `order` and its batch, on the CPU.
 
     Args:
-        records: what the views of `order` index.
-        images: how large the network sees them.
+        records: the records that views refer to.
+        images: the size that images are scaled to.
         workers: threads that read ahead, two batches each; 0 for none.
 
     Raises:
-        UserError: an image is absent or damaged, or has another size than its annotation says.
+        UserError: an image is missing or damaged, or its size differs from its annotation.
     """
     samples = _Samples(records, images)
     for views, arrays in zip(order, read_ahead(samples, order, _stack, workers), strict=True):
@@ -91,17 +91,17 @@ def load_batches(
 def read_ahead(
     samples: Any, order: list[list[View]], stack: Callable[[list[Any]], Any], workers: int
 ) -> gluon.data.DataLoader:
-    """Yields what `stack` makes of the samples of each batch.
+    """Yields `stack(samples of the batch)` for each batch.
 
     Args:
-        samples: gives the sample of a view as `samples[view]`.
+        samples: dataset with the sample of a view at `samples[view]`.
         order: the views of each batch.
-        stack: takes the samples of a batch.
+        stack: makes a batch from a list of samples.
         workers: threads that read ahead, two batches each; 0 for none.
     """
-    # Threads, not processes: decoding, scaling and NumPy let go of Python's lock, so two of them are quicker than two
-    # processes, which must copy every batch; nor can they be killed singly, outlive this one, or fork MXNet's threads.
-    # They leave MXNet alone, and no batch is ever too late: disks may be slow.
+    # Threads instead of processes: decoding, scaling and NumPy release the GIL, so two threads are faster than two
+    # processes, which copy every batch. Threads also cannot be killed alone, outlive this process, or fork MXNet's
+    # threads. They never call MXNet. The timeout is unlimited because disks may be slow.
     return gluon.data.DataLoader(
         samples,
         batch_sampler=order,
@@ -113,7 +113,7 @@ def read_ahead(
 
 
 class _Samples:
-    """What Gluon takes as a data set: the sample of each view, and the relations [R, 2] of its objects."""
+    """A dataset for Gluon: the sample of a view, and the relations [R, 2] of its objects."""
 
     def __init__(self, records: Sequence[ImageRecord], images: ImagesConfig):
         self._records, self._images = records, images
@@ -124,7 +124,7 @@ class _Samples:
 
 
 def _stack(views: list[tuple[Sample, np.ndarray]]) -> tuple[np.ndarray, ...]:
-    """The fields of a `Batch` of samples and their relations."""
+    """The fields of a `Batch`, from samples and their relations."""
     samples, relations_of_samples = zip(*views, strict=True)
     sizes = np.array([sample.image.shape[1:] for sample in samples], np.float32)
     height, width = sizes.max(axis=0).astype(int)
@@ -144,9 +144,9 @@ def _stack(views: list[tuple[Sample, np.ndarray]]) -> tuple[np.ndarray, ...]:
 
 
 def _by_orientation(views: list[View], records: Sequence[ImageRecord]) -> tuple[list[View], list[View]]:
-    """The landscapes and squares, and the portraits."""
+    """Landscapes and squares, and portraits."""
     groups: tuple[list[View], list[View]] = [], []
-    is_portrait = [record.height > record.width for record in records]  # Each is asked once: they may lie on disk.
+    is_portrait = [record.height > record.width for record in records]  # once per record, which may be read from disk
     for view in views:
         groups[is_portrait[view.index]].append(view)
     return groups

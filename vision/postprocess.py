@@ -1,4 +1,4 @@
-"""From the outputs of the head to detections: boxes moved, duplicates suppressed (soft or hard NMS); their file."""
+"""From the outputs of the head to detections: box regression, soft or hard NMS, and the file of detections."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -12,16 +12,16 @@ from mxnet.ndarray import NDArray
 
 from data.common.files import replaced_on_success
 from vision.config import DetectionConfig
-from vision.detection_targets import BOX_STDS
 from vision.models.boxes import clip, decode, iou
 from vision.models.detector import DetectorOutput
+from vision.targets import BOX_STDS
 
 Suppression = Literal["soft", "hard"]
-HARD_NMS_IOU = 0.3  # of Fast R-CNN on VOC, and of Deformable ConvNets, the sibling of Relation Networks
+HARD_NMS_IOU = 0.3  # as in Fast R-CNN on VOC and in Deformable ConvNets
 
 
 class Detections(NamedTuple):
-    """What was found in an image, best first.
+    """The detections of an image, best first.
 
     Args:
         boxes: [D, 4] float32 corners in pixels of the original image.
@@ -44,12 +44,12 @@ def detections(
     """The detections of each image of a batch.
 
     Args:
-        output: what the detector returned.
-        sizes: [B, 2] height and width of each image as the network saw it.
-        scales: [B] by which the original images were multiplied.
-        config: threshold, σ of soft-NMS and how many are kept.
-        suppression: "soft": scores decay next to better boxes of the class; "hard": boxes with an IoU above 0.3 with a
-            better box of the class are removed.
+        output: the output of the detector.
+        sizes: [B, 2] height and width of each image, as input of the network.
+        scales: [B] size of each image relative to the original.
+        config: score threshold, σ of soft-NMS and number of detections.
+        suppression: "soft": scores decay by overlap with better boxes of the class; "hard": boxes with an IoU above 0.3
+            with a better box of the class are removed.
     """
     boxes = moved_boxes(output, sizes, scales)
     probabilities = nd.softmax(output.logits).slice_axis(axis=2, begin=1, end=None)  # [B, N, classes]
@@ -59,10 +59,9 @@ def detections(
 
 
 def moved_boxes(output: DetectorOutput, sizes: NDArray, scales: NDArray) -> NDArray:
-    """[B, N, 4] the ROIs moved to their objects, in pixels of the original images; arguments as of `detections`.
+    """[B, N, 4] the ROIs after box regression, in pixels of the original images. Arguments as for `detections`.
 
-    They are at least a pixel large. A smaller one has x2 < x1, which in an image that was made smaller would become a
-    negative width.
+    Boxes are at least one pixel large: x2 < x1 would become a negative width in images that were shrunk.
     """
     deltas = nd.broadcast_mul(output.deltas, nd.array(BOX_STDS, ctx=output.deltas.context))
     boxes = nd.broadcast_div(clip(decode(output.rois, deltas), sizes), scales.reshape((-1, 1, 1)))
@@ -77,7 +76,7 @@ def _detect(
     config: DetectionConfig,
     suppression: Suppression,
 ) -> Detections:
-    """Detections from boxes [N, 4], which every class shares, probabilities [N, classes] and overlaps [N, N]."""
+    """Detections from class-agnostic boxes [N, 4], probabilities [N, classes] and overlaps [N, N]."""
     candidates = np.where(probabilities > config.score_threshold, probabilities, 0)
     if suppression == "soft":
         scores = soft_nms(candidates, overlaps, config.soft_nms_sigma, config.most)
@@ -92,17 +91,23 @@ def _detect(
 def soft_nms(scores: np.ndarray, overlaps: np.ndarray, sigma: float, most: int) -> np.ndarray:
     """Gaussian soft-NMS (Bodla et al., 2017) of all classes at once.
 
-    Repeatedly takes the best remaining box, and multiplies the scores of the others by exp(-IoU² / σ) of their IoU with
-    it. As in Relation Networks, no box is removed for its score.
+    Repeatedly takes the best remaining box and multiplies the scores of the others by exp(-IoU² / σ), with their IoU to
+    this box. As in Relation Networks, no box is removed for its score.
 
     Args:
-        scores: [N, classes]; 0 where a box is no candidate.
+        scores: [N, classes]; 0 if a box is not a candidate.
         overlaps: [N, N] IoU of the boxes.
         sigma: 0.6 in Relation Networks.
-        most: boxes per class to take. The scores taken never rise, so the number wanted over all classes is enough.
+        most: boxes to take per class. Scores are taken in descending order, so the number wanted over all classes is
+            enough.
 
     Returns:
-        [N, classes] scores when the boxes were taken; 0 for those that were not.
+        [N, classes] scores at the time when boxes were taken; 0 for boxes that were not taken.
+
+    Example:
+        >>> overlaps = np.array([[1.0, 0.6], [0.6, 1.0]])
+        >>> soft_nms(np.array([[0.9], [0.5]]), overlaps, sigma=0.6, most=2).round(3).tolist()
+        [[0.9], [0.274]]
     """
     return _suppress(scores, np.exp(-(overlaps**2) / sigma), most)
 
@@ -111,17 +116,22 @@ def hard_nms(scores: np.ndarray, overlaps: np.ndarray, threshold: float, most: i
     """Non-maximum suppression of all classes at once: removes boxes with an IoU above `threshold` with a better one.
 
     Arguments and result are those of `soft_nms`.
+
+    Example:
+        >>> overlaps = np.array([[1.0, 0.6], [0.6, 1.0]])
+        >>> hard_nms(np.array([[0.9], [0.5]]), overlaps, threshold=0.3, most=2).tolist()
+        [[0.9], [0.0]]
     """
     return _suppress(scores, (overlaps <= threshold).astype(scores.dtype), most)
 
 
 def _suppress(scores: np.ndarray, decay: np.ndarray, most: int) -> np.ndarray:
-    """Takes the best box of each class `most` times; the scores left are multiplied by its row of `decay` [N, N]."""
+    """Takes the best box of each class `most` times, and multiplies the other scores by its row of `decay` [N, N]."""
     left, taken = scores.T.copy(), np.zeros_like(scores.T)  # [classes, N]
     rows = np.arange(len(left))
     for _ in range(min(most, len(scores))):
         best = left.argmax(axis=1)
-        taken[rows, best] = np.maximum(taken[rows, best], left[rows, best])  # a class with nothing left offers 0
+        taken[rows, best] = np.maximum(taken[rows, best], left[rows, best])  # 0 for a class without boxes left
         left *= decay[best]
         left[rows, best] = 0
     return taken.T
@@ -129,12 +139,12 @@ def _suppress(scores: np.ndarray, decay: np.ndarray, most: int) -> np.ndarray:
 
 @contextmanager
 def detections_writer(path: Path, category_ids: tuple[int, ...]) -> Iterator[Callable[[str, Detections], None]]:
-    """Yields what adds an image, its id and its detections, to a COCO results file.
+    """Yields a function that adds the id and the detections of an image to a COCO results file.
 
-    If the block ends well the file is put in its place in one step, else there is none.
+    The file appears in one step when the block ends, and not at all if it raises.
 
     Args:
-        category_ids: what the file calls each class.
+        category_ids: id of each class in the file.
     """
     with replaced_on_success(path) as temporary, temporary.open("w") as file:
         separator = ""
@@ -151,9 +161,9 @@ def detections_writer(path: Path, category_ids: tuple[int, ...]) -> Iterator[Cal
 
 
 def coco_results(image_id: str, found: Detections, category_ids: tuple[int, ...]) -> Iterator[dict[str, Any]]:
-    """The detections of an image as COCO's results format has them: bbox is x, y, width, height.
+    """The detections of an image in COCO's results format, in which bbox is x, y, width, height.
 
-    A box whose x1 and x2 are the same pixel is 1 wide, as everywhere here. Ids that are numbers are written as such.
+    A box with x1 = x2 has width 1, as everywhere here. Numeric image ids are written as numbers.
     """
     x1, y1, x2, y2 = found.boxes.T
     boxes = np.stack([x1, y1, x2 - x1 + 1, y2 - y1 + 1], axis=1).round(2)

@@ -1,4 +1,4 @@
-"""From the outputs of the head to relationship proposals: ROIs, and their pairs ranked by the pair weights W."""
+"""From the outputs of the head to relationship proposals: ROIs, and their pairs ranked by the weights W."""
 
 import numpy as np
 from mxnet import nd
@@ -18,18 +18,24 @@ def relationship_proposals(
 ) -> list[Proposals]:
     """The ROIs of each image of a batch, and their pairs with the largest weights (paper, section 4.3).
 
-    Pairs are ranked twice, whichever softmax the network was trained with: by W̃, the softmax over all pairs of real
-    ROIs ("the top K weighted pairs in the matrix"), and by W_agg, the softmax over each row, which aggregates features.
-    Both softmaxes include the pairs of a ROI with itself; these are not proposed. Pairs are ranked by the logarithms of
-    the weights, so that the order holds where the weights themselves are rounded to the same number.
+    Pairs are ranked twice: by W̃, the softmax over all pairs of real ROIs ("the top K weighted pairs in the matrix"),
+    and by W_agg, the softmax over each row, which aggregates features. Both softmaxes include the pairs of a ROI with
+    itself, which are not proposed. The ranking uses the logarithms of the weights, which differ even if the weights
+    round to the same number.
 
     Args:
         rois: [B, N, 4] in pixels of the network's input.
-        mask: [B, N] 1 where a ROI is real, 0 where it fills the list; the latter are left out.
+        mask: [B, N] 1 for real ROIs, 0 for padding, which is dropped.
         logits: [B, N, 1 + classes] of the categories, background first.
         relations: [B, N, N] weights W before any softmax; None in a network without pair weights.
-        scales: [B] by which the original images were multiplied.
-        most: pairs per image and ranking; all where an image has fewer.
+        scales: [B] size of each image relative to the original.
+        most: pairs per image and ranking; all if an image has fewer.
+
+    Example:
+        >>> rois, weights = nd.array([[[0, 0, 9, 9], [20, 0, 29, 9]]]), nd.array([[[5, 1], [2, 5]]])
+        >>> (image,) = relationship_proposals(rois, nd.ones((1, 2)), nd.zeros((1, 2, 4)), weights, scales=nd.ones(1))
+        >>> image.by_matrix.pairs.tolist()
+        [[1, 0], [0, 1]]
     """
     rois = nd.broadcast_div(rois, scales.reshape((-1, 1, 1)))
     probabilities = nd.softmax(logits).slice_axis(axis=2, begin=1, end=None)  # [B, N, classes]
@@ -47,7 +53,7 @@ def _propose(
     proposals = Proposals(rois[real], scores, labels.astype(np.uint16))
     if logits is None:
         return proposals
-    # In float64: in float32 the exponentials of neighbouring numbers may come out in the wrong order.
+    # In float64: in float32 the exponentials of close numbers may have the wrong order.
     logits = logits[np.ix_(real, real)].astype(np.float64)
     return proposals._replace(by_matrix=_rank(logits, None, most), by_row=_rank(logits, 1, most))
 

@@ -1,4 +1,4 @@
-"""From an image file to what the network is given: scaled, mirrored, less the means; its objects' boxes likewise."""
+"""From an image file to the input of the network: scaling, mirroring and mean subtraction, for boxes as well."""
 
 from typing import NamedTuple
 
@@ -10,18 +10,18 @@ from data.images.annotations import boxes_in_picture
 from data.images.pixels import read_pixels
 from data.records import ImageRecord
 from vision.config import ImagesConfig
-from vision.detection_targets import learned_objects
 from vision.models.backbone import PIXEL_MEANS
+from vision.targets import learned_objects
 
 
 class Sample(NamedTuple):
-    """One image as the network sees it, and the objects it is trained on.
+    """The input of the network for one image, and the objects to learn.
 
     Args:
-        image: [3, H, W] float32, RGB less `vision.models.backbone.PIXEL_MEANS`.
-        boxes: [G, 4] float32 corners in pixels of `image`; see `vision.detection_targets.learned_objects`. G may be 0.
+        image: [3, H, W] float32, RGB minus `vision.models.backbone.PIXEL_MEANS`.
+        boxes: [G, 4] float32 corners in pixels of `image`; see `vision.targets.learned_objects`. G may be 0.
         labels: [G] float32, classes from 0.
-        scale: by which the sides of the original were multiplied.
+        scale: size of `image` relative to the original.
     """
 
     image: np.ndarray
@@ -31,32 +31,41 @@ class Sample(NamedTuple):
 
 
 def make_sample(record: ImageRecord, images: ImagesConfig, flipped: bool) -> Sample:
-    """Reads an image and brings it and its objects to the size that the network sees.
+    """Reads an image and scales it and its objects.
 
     Args:
         record: the image.
-        images: how large that is.
-        flipped: whether to make its mirror image.
+        images: the size to scale to.
+        flipped: whether to mirror the image.
 
     Raises:
-        UserError: the file is absent or damaged, or has another size than its annotation says.
+        UserError: the file is missing or damaged, or its size differs from its annotation.
     """
     pixels = read_pixels(record.path)
     _require_size(pixels, record)
     boxes, labels = learned_objects(record)
-    if flipped:  # Before the boxes are scaled: a box that ends at pixel x2 ends at x2 s, not at (x2 + 1) s - 1.
+    if flipped:  # before scaling: a box that ends at pixel x2 then ends at x2 s, not at (x2 + 1) s - 1
         pixels, boxes = pixels[:, ::-1], _mirrored(boxes, record.width)
     image, scale = make_image(pixels, images)
     _, height, width = image.shape
-    boxes, _ = boxes_in_picture(np.round(boxes * scale), np.array([width, height]))  # So does Relation Networks.
+    boxes, _ = boxes_in_picture(np.round(boxes * scale), np.array([width, height]))  # as in Relation Networks
     return Sample(image, boxes, labels.astype(np.float32), scale)
 
 
 def make_image(pixels: np.ndarray, images: ImagesConfig) -> tuple[np.ndarray, float]:
-    """What the network sees of [H, W, 3] uint8 RGB: [3, H', W'] float32 less the means; and H' / H, which is W' / W.
+    """Scales an image [H, W, 3] uint8 RGB to the input of the network.
 
-    Scaled bilinearly by PIL, which averages over all pixels where it makes an image smaller; OpenCV, with which
-    Relation Networks scales, takes four of them. Where the image grows, as most do, they agree.
+    Scaling is bilinear, by PIL. It averages over all pixels when it shrinks an image, where OpenCV (used by Relation
+    Networks) takes four of them; when it enlarges an image, as is usual, both agree.
+
+    Returns:
+        [3, H', W'] float32 minus the means, and the scale H' / H.
+
+    Example:
+        >>> images = ImagesConfig("trainval", 5011, "test", 4952, short_side=600, long_side=1000, flipped_copies=True)
+        >>> image, scale = make_image(np.zeros((375, 500, 3), np.uint8), images)
+        >>> image.shape, scale
+        ((3, 600, 800), 1.6)
     """
     height, width, _ = pixels.shape
     scale = scale_of(width, height, images)
@@ -67,7 +76,7 @@ def make_image(pixels: np.ndarray, images: ImagesConfig) -> tuple[np.ndarray, fl
 
 
 def scale_of(width: int, height: int, images: ImagesConfig) -> float:
-    """What gives the short side `images.short_side` pixels, or the long side `images.long_side` if it had more then."""
+    """The scale to `short_side` pixels on the short side or `long_side` on the long side, whichever is smaller."""
     short, long = sorted((width, height))
     scale = images.short_side / short
     return images.long_side / long if round(scale * long) > images.long_side else scale
@@ -77,12 +86,12 @@ def _require_size(pixels: np.ndarray, record: ImageRecord) -> None:
     height, width, _ = pixels.shape
     if (width, height) != (record.width, record.height):
         raise UserError(
-            f"{record.path}: is {width} x {height} pixels large where its annotation says {record.width} x "
-            f"{record.height}; get the image that was annotated, and if its EXIF tag turns it, store it turned"
+            f"{record.path}: the image has {width} x {height} pixels, its annotation {record.width} x {record.height}; "
+            "replace it with the annotated image, rotated as its EXIF tag says"
         )
 
 
 def _mirrored(boxes: np.ndarray, width: int) -> np.ndarray:
-    """Where boxes [G, 4] lie in the mirror image of an image `width` pixels wide."""
+    """Boxes [G, 4] in the mirror image of an image `width` pixels wide."""
     x1, y1, x2, y2 = boxes.T
     return np.stack([width - 1 - x2, y1, width - 1 - x1, y2], axis=1)

@@ -32,9 +32,9 @@ if TYPE_CHECKING:
     import mxnet as mx
 
     from vision.criterion import Losses
+    from vision.engine import Learner
     from vision.loader import Batch
     from vision.models.detector import Detector
-    from vision.train import Learner
 
 EXAMPLE = """\
 examples, with weights from scratch and the images of a folder in VOC or COCO layout, or those of the miniature:
@@ -167,7 +167,7 @@ def iterations(learner: "Learner", batch: "Batch", count: int) -> Iterator[dict[
     """
     from mxnet import nd
 
-    from vision.train import train_step
+    from vision.engine import train_step
 
     for number in range(1, count + 1):
         start = time.perf_counter()
@@ -211,7 +211,7 @@ def prove(config: Config, dataset: ImageDataset, devices: list["mx.Context"], co
     """
     import mxnet as mx
 
-    from vision.train import make_learner, require_relations
+    from vision.engine import make_learner, require_relations
 
     require_relations(config, dataset)
     classes = CLASSES.get(config.dataset, len(dataset.classes))

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     import mxnet as mx
     from mxnet import gluon
 
+    from vision.engine import Learner
     from vision.loader import Batch
-    from vision.train import Learner
 
 NOISE = 60.0  # standard deviation, about that of pixels
 
@@ -29,7 +29,7 @@ def unchanging_learner(config: Config, classes: int, devices: list["mx.Context"]
     """
     import mxnet as mx
 
-    from vision.train import make_learner
+    from vision.engine import make_learner
 
     with TemporaryDirectory() as folder:
         if config.model.pretrained != "none":
@@ -92,7 +92,7 @@ def train_on(learner: "Learner", batches: list["Batch"]) -> None:
     """A training step on each batch, to its end."""
     from mxnet import nd
 
-    from vision.train import train_step
+    from vision.engine import train_step
 
     for batch in batches:
         train_step(learner, batch)

@@ -9,36 +9,13 @@ import numpy as np
 
 from data.common.errors import UserError
 from data.common.files import read_arrays
+from data.images.attended import FIELDS, Regions
 from scripts.evaluation.metrics.boxes import iou
 
 REMEDY = "write it with: python -m vision.attended"
 SAME_PLACE = 0.5  # IoU above which two boxes are taken for one
 LEAST_SCORE = 0.3  # of an object
 FEWEST = 3  # objects that an image has even where their scores are below what is asked for
-
-
-class Regions(NamedTuple):
-    """The N regions of an image in one network, and what they attend to.
-
-    Args:
-        boxes: [N, 4] corners in pixels of the image, after the network has moved its ROIs to their objects.
-        labels: [N] best category of each.
-        probabilities: [N] of it.
-        scores: [N] the same as soft-NMS leaves it.
-        row_masses: [N] how much of the weight of all pairs (W̃, eq. 2) the row of each holds.
-        self_weights: [N] attention weights (W_agg, eq. 4) of each to itself.
-        attended: [N, A] the others that each attends to most, best first; -1 for none.
-        weights: [N, A] their attention weights; 0 for none.
-    """
-
-    boxes: np.ndarray
-    labels: np.ndarray
-    probabilities: np.ndarray
-    scores: np.ndarray
-    row_masses: np.ndarray
-    self_weights: np.ndarray
-    attended: np.ndarray
-    weights: np.ndarray
 
 
 class Attended(NamedTuple):
@@ -82,8 +59,7 @@ def read_attended(path: Path) -> Attended:
     Raises:
         UserError: it is absent or damaged, or its arrays do not belong together.
     """
-    names = ["run", "variant", "classes", "images", "sizes", "roi_offsets", *Regions._fields, "left_out"]
-    arrays = read_arrays(path, names, "file of attended regions", REMEDY)
+    arrays = read_arrays(path, list(FIELDS), "file of attended regions", REMEDY)
     offsets, rows = arrays["roi_offsets"], Regions(*(arrays[name] for name in Regions._fields))
     if fault := _fault(arrays, rows):
         raise UserError(f"{path}: not a file of attended regions ({fault}); {REMEDY}")
@@ -108,7 +84,8 @@ def _fault(arrays: dict[str, np.ndarray], rows: Regions) -> str | None:
     if not cut or (np.diff(offsets) < 0).any():
         return f"roi_offsets do not cut {count:,} regions into {images:,} images"
     shapes = dict.fromkeys(Regions._fields, (count,))
-    shapes |= {"boxes": (count, 4), "attended": rows.weights.shape, "weights": (count, *rows.weights.shape[1:2])}
+    shapes |= dict.fromkeys(("rois", "boxes"), (count, 4))
+    shapes |= {"attended": rows.weights.shape, "weights": (count, *rows.weights.shape[1:2])}
     for name, column in rows._asdict().items():
         if column.shape != shapes[name]:
             return f"{name} is {list(column.shape)}; it must be {list(shapes[name])}"

@@ -21,8 +21,8 @@ from data.common.options import add_data_option
 from data.images.annotations import some
 from data.images.datasets import read_images
 from data.images.pixels import read_pixels
+from data.images.relations import Rule, relations_between, usable_objects
 from data.records import ImageDataset, ImageRecord
-from scripts.evaluation.metrics.relations import Rule, relations_between
 
 RULES: tuple[Rule, ...] = ("different_category", "different_instance")  # the two of appendix A.4
 
@@ -46,7 +46,7 @@ class Objects(NamedTuple):
 
 def objects_of(record: ImageRecord) -> Objects:
     """The objects of an image but for difficult ones and crowds."""
-    kept = ~(record.difficult | record.crowd)
+    kept = usable_objects(record)
     return Objects(record.boxes[kept], record.labels[kept])
 
 

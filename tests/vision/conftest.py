@@ -15,8 +15,8 @@ from data.images.datasets import read_images
 from data.mini import images as mini_images
 from data.mini import mit67 as mini_mit67
 from vision.config import Config
+from vision.engine import train
 from vision.scenes.config import SceneConfig, SceneImagesConfig
-from vision.train import train
 
 CONFIGS = Path(__file__).parents[2] / "vision" / "configs"
 

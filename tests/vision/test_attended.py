@@ -21,8 +21,8 @@ from scripts.figures.attended import read_attended
 from vision import attended
 from vision.attended import attended_regions, strongest_attention
 from vision.checkpoint import TrainedRun, keep_inputs, save
+from vision.engine import make_learner
 from vision.postprocess import detections
-from vision.train import make_learner
 from vision.transforms import make_image
 
 CPU = mx.cpu()

@@ -15,8 +15,8 @@ from data.common.errors import UserError
 from data.common.runs import RunFolder
 from data.images.datasets import read_images
 from vision.checkpoint import TrainedRun, keep_inputs, newest_epoch, require_same_inputs, restore, save
+from vision.engine import make_learner
 from vision.models.detector import Detector
-from vision.train import make_learner
 
 CPU = [mx.cpu()]
 

@@ -8,8 +8,8 @@ import pytest
 from mxnet import autograd, gluon, nd
 
 from vision.criterion import Criterion, head_loss, rpn_loss
-from vision.detection_targets import RPN_SAMPLES, Targets
 from vision.models.detector import DetectorOutput, build_detector
+from vision.targets import RPN_SAMPLES, Targets
 
 IMAGES, ROIS, CLASSES = 2, 7, 4
 

@@ -8,9 +8,9 @@ import pytest
 from mxnet import nd
 
 from data.records import ImageRecord
-from vision.detection_targets import BOX_STDS, RPN_SAMPLES, learned_objects, roi_targets, rpn_targets
 from vision.models.anchors import anchor_boxes
 from vision.models.boxes import decode
+from vision.targets import BOX_STDS, RPN_SAMPLES, learned_objects, roi_targets, rpn_targets
 
 NOTHING = [0, 0, 0, 0]  # the box of padding
 

@@ -18,13 +18,13 @@ from vision.attended import attend
 from vision.center_mass import CenterMass, composed_center_mass
 from vision.checkpoint import TrainedRun
 from vision.criterion import Criterion
+from vision.engine import make_learner, train_epoch, train_step
 from vision.loader import Batch, View, load_batches
 from vision.prediction import measure_center_mass, predict_image
 from vision.scenes.features import look_at
 from vision.scenes.network import SceneNetwork
 from vision.scenes.train import Learner
 from vision.scenes.train import train_step as train_scene_step
-from vision.train import make_learner, train_epoch, train_step
 
 DEVICE = mx.cpu(1)
 FIELDS = len(Batch._fields)

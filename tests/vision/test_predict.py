@@ -23,12 +23,12 @@ from vision import criterion, prediction
 from vision import predict as predicting
 from vision.attended import write_attended
 from vision.checkpoint import TrainedRun
+from vision.engine import train
 from vision.postprocess import detections
 from vision.predict import measure_training_images, predict_pictures, predict_test_set
 from vision.prediction import predict_image, predict_images
 from vision.proposals import relationship_proposals
 from vision.targets import relation_targets
-from vision.train import train
 from vision.transforms import make_sample
 
 CPU = mx.cpu()

@@ -18,13 +18,14 @@ from data.common.errors import UserError
 from data.common.runs import RunFolder
 from data.images.datasets import read_images
 from vision import criterion
-from vision import train as training
+from vision import engine as training
+from vision import train as command_line
 from vision.checkpoint import TrainedRun
 from vision.config import Config
+from vision.engine import make_learner, train, train_epoch, train_step
 from vision.loader import Batch, View, load_batches, training_order
 from vision.models.detector import Detector
 from vision.targets import relation_targets
-from vision.train import make_learner, train, train_epoch, train_step
 
 CONFIGS = Path(training.__file__).parent / "configs"
 CPU, CPUS = [mx.cpu()], [mx.cpu(0), mx.cpu(1)]
@@ -187,7 +188,7 @@ def test_a_finished_run_is_not_repeated(copied, monkeypatch, capsys):
     before = {path: path.stat().st_mtime_ns for path in folder.rglob("*")}
     command = ["train", str(folder / "config.yaml"), "--runs", str(runs), "--data", "nowhere"]
     monkeypatch.setattr(sys, "argv", command)
-    training.main()
+    command_line.main()
     assert capsys.readouterr().out == f"{folder}: training has ended already\n"
     after = {path: path.stat().st_mtime_ns for path in folder.rglob("*")}
     assert {path for path in after if after[path] != before.get(path)} <= {folder / ".lock"}
@@ -438,7 +439,7 @@ def test_annotated_relations_reach_the_loss(tiny, data):
 
 @pytest.mark.parametrize(("variant", "weight"), [("fan-sup-gt", 0.01), ("fan-unsup", 0.0)])
 def test_without_annotated_relations_nothing_is_trained(tiny, data, tmp_path, variant, weight):
-    with pytest.raises(UserError, match="^tiny: nobody has annotated relations in it, and relation_loss.rule is annot"):
+    with pytest.raises(UserError, match="^tiny: the dataset has no relation annotations"):
         run_training(annotated(tiny, variant, weight), data, tmp_path)
     run = RunFolder(tmp_path / "mini/tiny" / variant / "seed0")
     assert not run.epochs() and sorted(path.name for path in run.path.iterdir()) == [".lock", "config.yaml"]

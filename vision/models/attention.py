@@ -3,39 +3,47 @@
 import mxnet as mx
 from mxnet import gluon
 
-from vision.center_mass import EXCLUDED, real_pairs
+from vision.masking import masked_softmax, real_pairs, zero_padding
 
 
 class FocusedAttention(gluon.HybridBlock):
-    """The focused attention module: scaled dot products between all pairs of entities, and aggregation by them.
+    """Scaled dot products between all pairs of entities, and aggregation of the features by them.
 
-    ω_mn = (W_K f_m) · (W_Q f_n) / √d_k; f_out_m = Σ_n softmax_n(ω_mn) f_n (paper, eq. 4 and section 4.2; the softmax
-    runs over n, as its text says). One head, no bias, no geometry, the features themselves are aggregated.
+    ω_mn = (W_K f_m) · (W_Q f_n) / √d_k and f_out_m = Σ_n softmax_n(ω_mn) f_n (paper, eq. 4 and section 4.2; the softmax
+    is over n, as in the text of the paper). It has one head, no bias and no geometry, and aggregates the features
+    themselves.
 
-    With `linear_out` f_out goes through one more matrix, as in the modules of Relation Networks: W_out f_out. Without
-    it FAN begins, its weights all equal, as the mean of all entities; with it as a third of that (σ √C = 0.32 at 1,024
-    features and σ = 0.01), in a direction of its own that is learned.
+    With `linear_out`, f_out is multiplied by one more matrix, as in the modules of Relation Networks. Without it f_out
+    starts as the mean of all entities, since all weights start equal; with it, a third of that size (σ √C = 0.32 for
+    1,024 features and σ = 0.01) and in a learned direction.
 
     Args:
-        d_k: size of the projections; 1024, as the query and key of Relation Networks.
-        in_units: C of the features; 0: taken from the first call.
-        sigma: standard deviation of the initial weights, which are normal with mean 0, as all new layers there.
-        linear_out: as above; needs `in_units`.
+        d_k: size of the projections; 1024 as for query and key in Relation Networks.
+        in_units: number of features C; 0 to infer it from the first call.
+        sigma: standard deviation of the initial weights, which are normal with mean 0.
+        linear_out: see above; requires `in_units`.
 
     Call arguments:
         features: [B, N, C].
-        mask: [B, N], 1 where an entity is real and 0 where it is padding; None where all are real. Masked entities
-            neither attend nor are attended to.
+        mask: [B, N], 1 for real entities and 0 for padding; None if all are real. Masked entities neither attend nor
+            are attended to.
 
     Returns:
-        context [B, N, C], 0 at masked entities, and weights W [B, N, N] before any softmax, 0 at masked pairs:
-        the center-mass loss and the relationship proposals take their own softmax, with the mask.
+        context [B, N, C], 0 at masked entities; and weights W [B, N, N] before any softmax, 0 at masked pairs. The
+        center-mass loss and the relationship proposals apply their own softmax, with the mask.
+
+    Example:
+        >>> attention = FocusedAttention(d_k=8)
+        >>> attention.initialize()
+        >>> context, weights = attention(nd.ones((1, 3, 16)), nd.array([[1, 1, 0]]))
+        >>> context.shape, weights.shape, context[0, 2].sum().asscalar()
+        ((1, 3, 16), (1, 3, 3), 0.0)
     """
 
     def __init__(self, d_k: int = 1024, in_units: int = 0, sigma: float = 0.01, linear_out: bool = False, **kwargs):
         super().__init__(**kwargs)
         if linear_out and not in_units:
-            raise ValueError("linear_out needs in_units, the size of its outputs")
+            raise ValueError("linear_out requires in_units")
         self._scale = d_k**-0.5
 
         def projection(name: str, units: int) -> gluon.nn.Dense:
@@ -60,22 +68,3 @@ class FocusedAttention(gluon.HybridBlock):
     def _context(self, F, attention, features):
         context = F.batch_dot(attention, features)  # [B, N, C]
         return context if self.linear_out is None else self.linear_out(context)
-
-
-def zero_padding(F, features, mask):
-    """Features [B, N, C] with 0 at masked entities: a weight of 0 alone would let inf and NaN through."""
-    if mask is None:
-        return features
-    real = F.broadcast_like(F.expand_dims(mask, axis=2), features)  # [B, N, C]
-    return F.where(real, features, F.zeros_like(features))
-
-
-def masked_softmax(F, logits, mask):
-    """Softmax over the last axis in which masked entries have weight 0; a row without any other is all 0.
-
-    Args:
-        logits: [..., N].
-        mask: of the shape of `logits`, 1 where an entry is real and 0 elsewhere.
-    """
-    weights = F.softmax(F.where(mask, logits, F.ones_like(logits) * EXCLUDED))
-    return F.where(mask, weights, F.zeros_like(weights))

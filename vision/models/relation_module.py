@@ -3,59 +3,66 @@
 import mxnet as mx
 from mxnet import gluon
 
-from vision.center_mass import EXCLUDED
 from vision.config import HEADS
-from vision.models.attention import zero_padding
+from vision.masking import EXCLUDED, zero_padding
 
-D_K = 64  # of each head
-POSITION = 64  # numbers that say where one box lies from another
-WAVES = POSITION // 8  # of each of the four relative coordinates, a sine and a cosine
+D_K = 64  # per head
+POSITION = 64  # features of the relative position of two boxes
+WAVES = POSITION // 8  # sines, and as many cosines, per relative coordinate
 WAVE_LENGTH = 1000.0
-NEAREST = 1e-3  # An offset of centres counts as at least so many sides: its logarithm must be finite.
-THINNEST = 1e-3  # So does a side in pixels: an untrained RPN proposes boxes of which x2 - x1 + 1 is 0.
-LEAST = 1e-6  # So does a geometric weight.
+NEAREST = 1e-3  # least offset of two centres in sides, so that its logarithm is finite
+THINNEST = 1e-3  # least side in pixels: an untrained RPN proposes boxes with x2 - x1 + 1 = 0
+LEAST = 1e-6  # least geometric weight
 
 
 class RelationModule(gluon.HybridBlock):
-    """The object relation module, as the authors' code computes it.
+    """The object relation module, as computed by the authors' code.
 
-    Each head h weighs the pairs of entities by geometry and by features and passes on a part of the features:
+    Each head weighs the pairs of entities by geometry and features, and aggregates a part of the features:
 
-        ω_mn = max(W_G E(box_m, box_n) + b_G, 1e-6) exp((W_Q f_m) · (W_K f_n) / √d_k), divided by its sum over n,
-        out_m = the heads' Σ_n ω_mn (W_V f_n) + b_V, one behind the other.
+        ω_mn = max(W_G E(box_m, box_n) + b_G, 1e-6) exp((W_Q f_m) · (W_K f_n) / √d_k), normalized over n,
+        out_m = Σ_n ω_mn (W_V f_n) + b_V, concatenated over heads.
 
-    E is `position_embedding`. All W have a bias. To use it as there: relu(f + out), after a fully connected layer.
+    E is `position_embedding`. All W have a bias. As in Relation Networks, use it after a fully connected layer, as
+    relu(f + out).
 
-    Their code aggregates the C raw features with each head and maps the 16 sums to C / 16 features each, by a grouped
-    1 × 1 convolution, `linear_out`. Here the same matrix comes first, as W_V: sums are linear, and those of C / 16
-    features cost a sixteenth. Since a head's weights add up to 1, the bias may come first too.
+    Their code aggregates all C features with each head and then maps the 16 results to C / 16 features each, with a
+    grouped 1 × 1 convolution, `linear_out`. Here the same matrix is applied first, as W_V: the result is the same,
+    because aggregation is linear and the weights of a head sum to 1, and the aggregation costs a sixteenth.
 
-    Parameters have their names there without the index: pair_pos_fc1 [heads, 64], query and key [heads d_k, C],
-    linear_out [C, C], where theirs is [C, C, 1, 1]; and each a bias.
+    Parameters have the names of the authors' code without the index: pair_pos_fc1 [heads, 64], query and key
+    [heads d_k, C] and linear_out [C, C] (there [C, C, 1, 1]), each with a bias.
 
     Args:
-        heads, d_k: as above.
-        nongt_dim: only the first so many entities, at most N, are attended to, the others (annotated boxes that stand
-            behind the proposals) attend only; None: all are attended to.
-        units: C, a multiple of `heads`.
+        heads, d_k: number of heads, and size of the query and key of each.
+        nongt_dim: only the first `nongt_dim` entities are attended to; later ones (annotated boxes, appended to the
+            proposals) only attend. None: all are attended to.
+        units: number of features C, a multiple of `heads`.
         sigma: standard deviation of the initial weights.
-        return_attention: whether to return W, too.
+        return_attention: whether to return W as well.
 
     Call arguments:
         features: [B, N, C] or [N, C].
         boxes: [B, N, 4] or [N, 4] corners in pixels.
-        mask: [B, N] or [N], 1 where an entity is real and 0 where it is padding, whose features and boxes may be
-            anything; None where all are real. Masked entities neither attend nor are attended to.
+        mask: [B, N] or [N], 1 for real entities and 0 for padding, whose features and boxes may be anything; None if
+            all are real. Masked entities neither attend nor are attended to.
 
     Returns:
-        out, of the shape of `features`, 0 at masked entities; with `return_attention` also W [B, N, K] or [N, K] of
-        the K entities that are attended to: the logarithm of the attention averaged over heads, 0 at masked pairs.
+        out, same shape as `features`, 0 at masked entities. With `return_attention` also W [B, N, K] or [N, K] for the
+        K entities that are attended to: the logarithm of the attention averaged over heads, 0 at masked pairs.
 
-        That is what the center-mass loss and relationship proposals take for the W of FAN, which is before any softmax.
-        Heads cannot be averaged there: a number that is added to all logits of an entity in one head changes nothing
-        that the module computes, but would change their mean. The softmax over a row of W is the averaged attention;
-        the one over the matrix is that divided by N, so each entity has the mass 1/N, and a center-mass "matrix" is at
-        most the share of entities that are in a relation. Mode "row" has no such bound.
+        The center-mass loss and the relationship proposals use this W in place of FAN's W, which is before any softmax.
+        The heads cannot be averaged there: adding a number to all logits of an entity in one head leaves the output of
+        the module unchanged, but would change the average. The softmax over a row of W is the averaged attention; the
+        softmax over the whole matrix is that divided by N. So each entity has the mass 1/N, and a center-mass "matrix"
+        cannot exceed the fraction of entities with a relation. Mode "row" has no such bound.
+
+    Example:
+        >>> module = RelationModule(heads=2, d_k=4, units=8)
+        >>> module.initialize()
+        >>> boxes = nd.array([[0, 0, 9, 9], [20, 0, 29, 9], [0, 0, 29, 29]])
+        >>> module(nd.ones((3, 8)), boxes).shape
+        (3, 8)
     """
 
     def __init__(
@@ -86,7 +93,7 @@ class RelationModule(gluon.HybridBlock):
             self.linear_out = dense("linear_out", units, units)
 
     def __call__(self, features, boxes, mask=None):
-        if getattr(features, "ndim", 3) == 3:  # Symbols have no ndim.
+        if getattr(features, "ndim", 3) == 3:  # symbols have no ndim
             return super().__call__(features, boxes, mask)
         batch = (None if each is None else each.expand_dims(0) for each in (features, boxes, mask))
         outputs = super().__call__(*batch)
@@ -109,7 +116,7 @@ class RelationModule(gluon.HybridBlock):
         return (out, _mean_over_heads(F, log_attention, real)) if self._return_attention else out
 
     def _attended(self, F, entities):
-        """The entities that are attended to, of [B, N, …]."""
+        """The entities of [B, N, …] that are attended to."""
         if self._nongt_dim is None:
             return entities
         return F.slice_axis(entities, axis=1, begin=0, end=self._nongt_dim)
@@ -124,13 +131,18 @@ class RelationModule(gluon.HybridBlock):
 
 
 def position_embedding(F, boxes, others):
-    """E of all pairs: [B, N, 4] and [B, K, 4] -> [B, N, K, 64], where `others` lie from `boxes`.
+    """Relative positions E of all pairs of boxes: [B, N, 4] and [B, K, 4] -> [B, N, K, 64].
 
-    log max(|Δx| / w, 1e-3), log max(|Δy| / h, 1e-3), log(w / w'), log(h / h'), with w = x2 - x1 + 1; each times 100 and
-    divided by 1000^(i / 8) for i = 0 … 7, its 8 sines and then its 8 cosines.
+    The four coordinates log max(|Δx| / w, 1e-3), log max(|Δy| / h, 1e-3), log(w / w') and log(h / h'), with
+    w = x2 - x1 + 1, are multiplied by 100 / 1000^(i / 8) for i = 0 … 7: 8 sines, then 8 cosines of each.
 
-    Computed in float64, and then as exact as float32 can say it: the angles reach some hundreds, of which float32, as
-    in the authors' code, leaves sines that are off by 1e-4, and by 6e-3 where two centres all but coincide.
+    Computed in float64. The angles reach several hundred, so the sines of float32, as in the authors' code, have errors
+    of 1e-4, and of 6e-3 where two centres almost coincide.
+
+    Example:
+        >>> boxes = nd.array([[[0, 0, 9, 9], [20, 0, 29, 9]]])
+        >>> position_embedding(nd, boxes, boxes).shape
+        (1, 2, 2, 64)
     """
     x, y, width, height = _centre_form(F, F.cast(boxes, "float64"))
     u, v, other_width, other_height = (
@@ -154,8 +166,8 @@ def _centre_form(F, boxes):
 
 
 def _softmax(F, logits, real):
-    """Logarithms and softmax over the last axis of [B, heads, N, K]; the softmax is 0 at pairs that are not real."""
-    # MXNet's own log_softmax is off by 2e-6 on the CPU.
+    """Log-softmax and softmax over the last axis of [B, heads, N, K]; the softmax is 0 at masked pairs."""
+    # MXNet's log_softmax has errors of 2e-6 on the CPU.
     if real is not None:
         real = F.broadcast_like(real.expand_dims(1), logits)
         logits = F.where(real, logits, F.ones_like(logits) * EXCLUDED)
@@ -166,7 +178,7 @@ def _softmax(F, logits, real):
 
 
 def _mean_over_heads(F, log_attention, real):
-    """log of the mean of exp over the heads, [B, heads, N, K] -> [B, N, K], finite where all of them underflow."""
+    """log of the mean of exp over heads, [B, heads, N, K] -> [B, N, K]; finite where every exp underflows."""
     top = F.BlockGrad(F.max(log_attention, axis=1, keepdims=True))
     weights = F.log(F.mean(F.exp(F.broadcast_sub(log_attention, top)), axis=1)) + top.reshape((0, -3, 0))
     return weights if real is None else F.where(real, weights, F.zeros_like(weights))

@@ -13,10 +13,10 @@ from data.common.runs import RunFolder
 from data.images.datasets import read_images
 from vision.checkpoint import TrainedRun, keep_classes, weights_of
 from vision.config import Config, ModelConfig
-from vision.detection_targets import BOX_STDS
 from vision.devices import reason
 from vision.parameters import write_parameters
 from vision.relation_networks.layout import Parameter, layout
+from vision.targets import BOX_STDS
 from vision.weights.report import Row, shown, summary, table
 
 Arrays = dict[str, np.ndarray]

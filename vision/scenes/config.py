@@ -126,7 +126,7 @@ class SceneConfig:
     training: SceneTrainingConfig
 
     def __post_init__(self) -> None:
-        require_folder_name(self.dataset)
+        require_folder_name(self, "dataset")
         for name in ("train_per_class", "test_per_class") if self.dataset == mit67.FOLDER else ():
             if not getattr(self.images, name):
                 raise ValueError(f"images.{name} is 0; it must be above 0 for mit67, whose lists are fixed")

@@ -20,7 +20,7 @@ import numpy as np
 from mxnet import autograd, gluon, nd
 from mxnet.ndarray import NDArray
 
-from vision.center_mass import EXCLUDED
+from vision.masking import EXCLUDED
 from vision.models.anchors import STRIDE
 from vision.models.backbone import CHANNELS, Backbone
 from vision.models.detector import SIGMA, Detector

@@ -88,11 +88,11 @@ def train(
     # MXNet is imported here, so that --help and finished runs need not wait for it.
     import mxnet as mx
 
-    from vision.checkpoint import keep_inputs, newest_epoch, require_same_inputs
+    from vision.checkpoint import keep_inputs, newest_epoch, require_same_inputs, resume, save
     from vision.devices import names
+    from vision.optimization import learning_rate
     from vision.scenes.detector import keep_detector, read_detector, require_same_detector
     from vision.scenes.features import Memory
-    from vision.solver import train_epochs
 
     print(f"{run.path}: training on {names(devices)}")
     trained, record = read_detector(config, detector) if detector else (None, None)
@@ -107,11 +107,13 @@ def train(
     mx.random.seed(seed)
     learner = make_learner(config, dataset, trained, devices, seed)
     seen = Memory(memory)
-
-    def one_epoch(epoch: int) -> dict[str, float]:
-        return train_epoch(learner, dataset.records, config, seed, epoch, seen, workers)
-
-    train_epochs(run, learner.network, learner.trainer, devices, config.training, one_epoch)
+    epochs_done = resume(run, learner.network, learner.trainer, devices)
+    for epoch in range(epochs_done + 1, config.training.epochs + 1):
+        learner.trainer.set_learning_rate(learning_rate(config.training, epoch))
+        means = train_epoch(learner, dataset.records, config, seed, epoch, seen, workers)
+        run.log_epoch({"epoch": epoch, **means})
+        save(run, epoch, learner.network, learner.trainer)
+    run.finish(names(devices))
 
 
 def make_learner(
@@ -125,9 +127,9 @@ def make_learner(
         seed: by which those are drawn.
     """
     from vision.loader import View
+    from vision.optimization import make_trainer
     from vision.scenes.features import read_views
     from vision.scenes.network import SceneNetwork, build_backbone
-    from vision.solver import make_trainer
 
     if trained is None:
         drawn = np.random.default_rng(seed).permutation(len(dataset.records))[:STATISTICS]
@@ -162,8 +164,8 @@ def train_epoch(
     Raises:
         UserError: a loss or weight is not finite, or an image cannot be used.
     """
+    from vision.optimization import SMALLER_STEPS, is_finite
     from vision.scenes.features import look_at_batches, scene_order
-    from vision.solver import SMALLER_STEPS, is_finite
 
     start = time.perf_counter()
     images, size = config.images, config.training.batch_size
@@ -198,7 +200,7 @@ def train_step(learner: Learner, seen: list["Seen"], labels: list[int]) -> StepR
     """
     from mxnet import autograd, nd
 
-    from vision.solver import clear_gradients
+    from vision.optimization import clear_gradients
 
     network, trainer, devices = learner
     with autograd.record():

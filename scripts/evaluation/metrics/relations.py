@@ -13,17 +13,17 @@ accepts either order.
 """
 
 from collections.abc import Sequence
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
-from data.records import ImageRecord
+from data.images.relations import Rule as Rule
+from data.images.relations import relations_between as relations_between
+from data.images.relations import relations_of as relations_of
 from scripts.evaluation.metrics.boxes import iou
 from scripts.evaluation.metrics.combinations import Lists, combinations, lists_of
 
 RELATION_IOU = 0.5
-
-Rule = Literal["different_category", "different_instance", "annotated"]
 
 
 class Recall(NamedTuple):
@@ -36,34 +36,6 @@ class Recall(NamedTuple):
 
     mean: np.ndarray
     pooled: np.ndarray
-
-
-def relations_of(record: ImageRecord, rule: Rule) -> np.ndarray:
-    """The relations of an image: [R, 2] rows of its boxes. Difficult objects and crowds have none.
-
-    Args:
-        record: the image; `annotated` needs its `relations`.
-        rule: `annotated`, or as for `relations_between`.
-    """
-    kept = ~(record.difficult | record.crowd)
-    if rule == "annotated":
-        return record.relations[kept[record.relations].all(axis=1)]
-    return np.flatnonzero(kept)[relations_between(record.labels[kept], rule)]
-
-
-def relations_between(labels: np.ndarray, rule: Rule) -> np.ndarray:
-    """The relations of an image without annotated ones: pairs of objects, in either order.
-
-    Args:
-        labels: [G] category of each object.
-        rule: `different_category`, or `different_instance` for all pairs.
-
-    Returns:
-        [R, 2] indices of objects, the smaller one first.
-    """
-    first, second = np.triu_indices(len(labels), k=1)
-    related = labels[first] != labels[second] if rule == "different_category" else np.full(len(first), True)
-    return np.stack([first[related], second[related]], axis=1)
 
 
 def unique_relations(relations: np.ndarray, directed: bool) -> np.ndarray:

@@ -21,8 +21,8 @@ from scripts.bench.prove_full_size import (
     require_shapes,
 )
 from vision.config import Config
+from vision.engine import make_learner
 from vision.models.detector import build_detector
-from vision.train import make_learner
 
 CONFIGS = Path(__file__).parents[3] / "vision" / "configs"
 
@@ -144,7 +144,7 @@ def test_annotated_relations_choose_the_images_and_are_learned_from(dataset):
 
 def test_images_without_annotated_relations_are_refused(dataset):
     config = read("mini", "visual_genome", "fan-sup-gt")
-    with pytest.raises(UserError, match="visual_genome: nobody has annotated relations in it"):
+    with pytest.raises(UserError, match="visual_genome: the dataset has no relation annotations"):
         prove(config, dataset, [mx.cpu()], 1)
 
 

@@ -9,7 +9,7 @@ from mxnet import nd
 from data.common.config import read_config
 from scripts.bench.training_steps import made_up_batch, unchanging_learner, write_random_weights
 from vision.config import Config
-from vision.train import train_step
+from vision.engine import train_step
 from vision.weights.layout import empty_backbone
 from vision.weights.pretrained import load_pretrained
 

@@ -11,15 +11,16 @@ import pytest
 from mxnet import autograd, nd
 
 from data.common.config import read_config
-from vision import criterion, detection_targets
+from vision import criterion
+from vision import targets as training_targets
 from vision.config import Config, DetectionConfig
 from vision.criterion import head_loss, rpn_loss
-from vision.detection_targets import Targets, roi_targets
 from vision.models import anchors, backbone, rpn
 from vision.models.boxes import decode, encode
 from vision.models.detector import DetectorOutput
 from vision.models.rpn import RPN
 from vision.postprocess import detections
+from vision.targets import Targets, roi_targets
 from vision.transforms import make_image
 
 PAPER = read_config(Config, Path(__file__).parents[3] / "vision" / "configs" / "paper" / "minicoco" / "base.yaml")
@@ -67,14 +68,14 @@ def test_settings_are_those_of_the_published_experiment():
         "end_epoch": training.epochs,
         "FLIP": images.flipped_copies,
         "BATCH_ROIS_OHEM": training.ohem_rois,
-        "FG_THRESH": detection_targets.FOREGROUND,
-        "RPN_BATCH_SIZE": detection_targets.RPN_SAMPLES,
-        "RPN_POSITIVE_OVERLAP": detection_targets.RPN_FOREGROUND,
-        "RPN_NEGATIVE_OVERLAP": detection_targets.RPN_BACKGROUND,
+        "FG_THRESH": training_targets.FOREGROUND,
+        "RPN_BATCH_SIZE": training_targets.RPN_SAMPLES,
+        "RPN_POSITIVE_OVERLAP": training_targets.RPN_FOREGROUND,
+        "RPN_NEGATIVE_OVERLAP": training_targets.RPN_BACKGROUND,
         "RPN_NMS_THRESH": rpn.NMS_IOU,
         "RPN_PRE_NMS_TOP_N": rpn.BEFORE_NMS,
         "RPN_POST_NMS_TOP_N": model.rois,
-        "BBOX_STDS": detection_targets.BOX_STDS,
+        "BBOX_STDS": training_targets.BOX_STDS,
     }
     test = {"NMS": detection.soft_nms_sigma, "max_per_image": detection.most, "thresh": detection.score_threshold}
     assert (network, train, test) == (NETWORK, TRAIN, TEST)

@@ -22,6 +22,7 @@ from data.common.files import read_yaml, write_json
 from data.common.options import add_data_option
 from data.common.runs import RunFolder
 from data.images.datasets import read_images
+from data.images.relations import Rule
 from data.images.subset import Subset
 from data.records import ImageDataset
 from scripts.evaluation.images import describe_detection, describe_relations, detection_metrics, relation_metrics
@@ -32,7 +33,6 @@ from scripts.evaluation.items import (
     describe_center_mass,
     describe_classification,
 )
-from scripts.evaluation.metrics.relations import Rule
 from scripts.evaluation.metrics_file import merge_metrics
 
 TRAIN_AGAIN = "delete the run folder and train again"

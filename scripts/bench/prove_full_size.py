@@ -21,12 +21,12 @@ from data.common.config import read_config
 from data.common.errors import UserError, run_command
 from data.common.options import add_data_option, add_gpus_option, choose_gpus, count_from_1
 from data.images.datasets import read_images
+from data.images.relations import Rule, relations_of
 from data.images.subset import WHOLE
 from data.records import ImageDataset, ImageRecord
 from scripts.bench.process_memory import peak_resident
 from scripts.bench.turns import machine_and_threads, median_and_range
-from scripts.evaluation.metrics.relations import relations_of
-from vision.config import Config, Rule
+from vision.config import Config
 
 if TYPE_CHECKING:
     import mxnet as mx

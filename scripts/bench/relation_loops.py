@@ -5,7 +5,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from scripts.evaluation.metrics.relations import RELATION_IOU, relations_between
+from data.images.relations import relations_between
+from scripts.evaluation.metrics.relations import RELATION_IOU
 
 ROIS, OBJECTS, CATEGORIES = 300, 8, 4
 

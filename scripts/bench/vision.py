@@ -18,6 +18,7 @@ from data.common.errors import run_command
 from data.common.options import add_data_option, add_gpus_option, choose_gpus, count_from_1
 from data.images import voc
 from data.images.datasets import read_images
+from data.images.relations import relations_between
 from scripts.bench.relation_loops import (
     OBJECTS,
     ROIS,
@@ -29,7 +30,7 @@ from scripts.bench.relation_loops import (
 )
 from scripts.bench.training_steps import made_up_batch, milliseconds, train_on, unchanging_learner
 from scripts.bench.turns import machine_and_threads, median_and_range, ratio, take_turns
-from scripts.evaluation.metrics.relations import found_at, objects_under, ranks_of_relations, relations_between
+from scripts.evaluation.metrics.relations import found_at, objects_under, ranks_of_relations
 from vision.config import Config, Mode
 
 if TYPE_CHECKING:

@@ -18,6 +18,7 @@ from tqdm import tqdm
 
 from data.common.errors import UserError
 from data.images.proposals import PAIRS, Proposals
+from data.images.relations import Rule, relations_of
 from data.records import ImageDataset, ImageRecord
 from scripts.evaluation.items import Metrics
 from scripts.evaluation.metrics.boxes import iou
@@ -32,12 +33,10 @@ from scripts.evaluation.metrics.orders import (
 )
 from scripts.evaluation.metrics.relations import (
     Recall,
-    Rule,
     found_at,
     objects_under,
     ranks_of_relations,
     recall,
-    relations_of,
     unique_relations,
 )
 from scripts.evaluation.predictions import read_detections, read_relations

@@ -9,7 +9,7 @@ import pytest
 
 @pytest.mark.parametrize(
     "name",
-    ["items", "metrics.combinations", "metrics.detection", "metrics.orders", "metrics.relations", "metrics.trials"],
+    ["items", "metrics.detection", "metrics.orders", "metrics.relations", "metrics.trials"],
 )
 def test_examples_in_docstrings(name):
     module = import_module(f"scripts.evaluation.{name}")

@@ -19,7 +19,7 @@ import numpy as np
 from scipy.special import gammaln
 
 from data.images.proposals import largest
-from scripts.evaluation.metrics.combinations import combinations, lists_of
+from scripts.evaluation.metrics.relations import combinations, lists_of
 
 DUPLICATE_IOU = 0.5
 BLOCK = 256  # pairs processed together

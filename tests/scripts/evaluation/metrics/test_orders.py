@@ -4,7 +4,6 @@ from math import comb
 import numpy as np
 import pytest
 
-from scripts.evaluation.metrics.combinations import lists_of
 from scripts.evaluation.metrics.orders import (
     detector_order,
     found_at_random,
@@ -12,7 +11,7 @@ from scripts.evaluation.metrics.orders import (
     rpn_order,
     without_duplicates,
 )
-from scripts.evaluation.metrics.relations import ObjectsUnder, found_at, ranks_of_relations
+from scripts.evaluation.metrics.relations import ObjectsUnder, found_at, lists_of, ranks_of_relations
 
 
 def all_pairs(rois):

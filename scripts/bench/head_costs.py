@@ -8,8 +8,8 @@ from typing import NamedTuple
 from data.common.config import read_config
 from data.common.errors import UserError
 from data.common.runs import RunFolder
-from scripts.bench.training_steps import made_up_batch, milliseconds, train_on, unchanging_learner
-from scripts.bench.turns import machine_and_threads, median_and_range, take_turns
+from scripts.bench.measuring import machine_and_threads, median_and_range, milliseconds, take_turns
+from scripts.bench.training_steps import made_up_batch, train_on, unchanging_learner
 from scripts.evaluation.metrics_file import merge_metrics
 from scripts.tables.head_costs import METRICS
 from vision.checkpoint import read_classes

@@ -2,5 +2,5 @@
 
 import os
 
-# TensorFlow's start-up notes about the processor would stand before every command's first line.
+# Hides TensorFlow's start-up messages about the processor.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")

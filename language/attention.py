@@ -1,4 +1,4 @@
-"""The two attention layers of FAN-hatt: word-to-sentence pooling and word-to-word focused attention."""
+"""The two attention layers of FAN-hatt: pooling of words into a sentence, and focused attention between words."""
 
 import keras
 import tensorflow as tf
@@ -13,10 +13,10 @@ def pair_weights(keys: tf.Tensor, queries: tf.Tensor, mask: tf.Tensor | None) ->
 
 
 def focused_importance(weights: tf.Tensor, mask: tf.Tensor) -> tf.Tensor:
-    """Word importance factors β_i = Σ_j ω_ji^agg: how much all words of the sentence together attend to word i.
+    """Word importance β_i = Σ_j ω_ji^agg: how much all words of the sentence attend to word i.
 
-    Each row of ω^agg sums to 1, so β sums to the number of words n of the sentence; FAN's descriptor of the sentence,
-    the mean over its words of W_agg F, is Σ_i (β_i / n) f_i, as that of the word attention is Σ_i a_it f_i.
+    Rows of ω^agg sum to 1, so β sums to the number of words n of the sentence. FAN's sentence descriptor, the mean over
+    the words of W_agg F, equals Σ_i (β_i / n) f_i, just as that of the word attention is Σ_i a_it f_i.
 
     Args:
         weights: [B, N, N] pair weights W before any softmax.
@@ -24,6 +24,10 @@ def focused_importance(weights: tf.Tensor, mask: tf.Tensor) -> tf.Tensor:
 
     Returns:
         β [B, N], 0 at padding.
+
+    >>> weights = tf.math.log([[[1.0, 3.0], [1.0, 1.0]]])  # softmax of the rows: 1/4, 3/4 and 1/2, 1/2
+    >>> focused_importance(weights, mask=tf.constant([[1, 1]])).numpy()
+    array([[0.75, 1.25]], dtype=float32)
     """
     return tf.reduce_sum(masked_softmax(weights, real_pairs(mask)), axis=1)
 
@@ -39,10 +43,14 @@ class AttentionPooling(keras.layers.Layer):
 
     Call arguments:
         features: [B, N, C].
-        mask: [B, N] of bool or numbers, or None. Masked elements have weight 0; a sequence of these alone pools to 0.
+        mask: [B, N] of bool or numbers, or None. Masked elements get weight 0; a fully masked sequence is pooled to 0.
 
     Returns:
         pooled [B, C] and weights a [B, N].
+
+    >>> pooled, weights = AttentionPooling(units=100)(tf.ones([2, 5, 8]))
+    >>> pooled.shape, weights.shape
+    (TensorShape([2, 8]), TensorShape([2, 5]))
     """
 
     def __init__(self, units: int, **kwargs):
@@ -52,7 +60,7 @@ class AttentionPooling(keras.layers.Layer):
         self.projection = keras.layers.Dense(units, activation="tanh", name="projection")
 
     def build(self, input_shape):
-        with tf.name_scope(self.projection.name):  # Without scopes, weights would share a name in HDF5 files.
+        with tf.name_scope(self.projection.name):  # Scopes make the weights' names unique, as HDF5 files require.
             self.projection.build(input_shape)
         self.context = self.add_weight(
             "context", (self.units,), initializer=keras.initializers.RandomNormal(stddev=0.1)
@@ -77,10 +85,10 @@ class AttentionPooling(keras.layers.Layer):
 
 @keras.saving.register_keras_serializable("fan")
 class FocusedAttention(keras.layers.Layer):
-    """The focused attention module: scaled dot products between all pairs of entities, and aggregation by them.
+    """The focused attention module: aggregates features by scaled dot products between all pairs of entities.
 
     ω_mn = (W_K f_m) · (W_Q f_n) / √d_k; f_out_m = Σ_n softmax_n(ω_mn) f_n (paper, eq. 4 and section 4.2; the softmax
-    runs over n, as its text says). One head, no bias, the features themselves are aggregated.
+    is over n, as the text says). One head, no bias, no value projection.
 
     Args:
         d_k: size of the projections.
@@ -90,8 +98,13 @@ class FocusedAttention(keras.layers.Layer):
         mask: [B, N] of bool or numbers, or None. Masked entities neither attend nor are attended to.
 
     Returns:
-        context [B, N, C], 0 at masked entities, and weights W [B, N, N] before any softmax, 0 at masked pairs:
-        the center-mass loss and the importance of a word take their own softmax, with the mask.
+        context [B, N, C], 0 at masked entities, and weights W [B, N, N] before any softmax, 0 at masked pairs.
+        `center_mass_loss` and `focused_importance` take these weights and the mask.
+
+    >>> features, mask = tf.ones([2, 5, 8]), tf.constant([[1.0, 1.0, 1.0, 0.0, 0.0], [1.0, 1.0, 1.0, 1.0, 1.0]])
+    >>> context, weights = FocusedAttention(d_k=100)(features, mask=mask)
+    >>> context.shape, weights.shape
+    (TensorShape([2, 5, 8]), TensorShape([2, 5, 5]))
     """
 
     def __init__(self, d_k: int, **kwargs):
@@ -103,7 +116,7 @@ class FocusedAttention(keras.layers.Layer):
 
     def build(self, input_shape):
         for projection in (self.key, self.query):
-            with tf.name_scope(projection.name):  # Without scopes, both would share a name in HDF5 files.
+            with tf.name_scope(projection.name):  # See `AttentionPooling.build`.
                 projection.build(input_shape)
         super().build(input_shape)
 

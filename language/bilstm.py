@@ -9,7 +9,7 @@ class BiLSTM(keras.layers.Layer):
     """`Bidirectional(LSTM(units, return_sequences=True))` with outputs of 0 at padding.
 
     Args:
-        units: size of each direction.
+        units: units of each direction.
 
     Call arguments:
         features: [R, T, C].
@@ -17,6 +17,9 @@ class BiLSTM(keras.layers.Layer):
 
     Returns:
         [R, T, 2 units], 0 at padding.
+
+    >>> BiLSTM(units=3)(tf.ones([2, 4, 5]), mask=tf.ones([2, 4], tf.bool)).shape
+    TensorShape([2, 4, 6])
     """
 
     def __init__(self, units: int, **kwargs):
@@ -26,11 +29,11 @@ class BiLSTM(keras.layers.Layer):
         self.reference = keras.layers.Bidirectional(keras.layers.LSTM(units, return_sequences=True), name="reference")
 
     def build(self, input_shape):
-        self.reference.build(tuple(input_shape))  # A list, as a loaded model passes it, Keras' LSTM cannot take.
+        self.reference.build(tuple(input_shape))  # Loaded models pass a list, which Keras' LSTM rejects.
         super().build(input_shape)
 
     def call(self, features: tf.Tensor, mask: tf.Tensor) -> tf.Tensor:
-        # A sequence without any element would make Keras leave cuDNN, on a GPU, for the whole batch.
+        # On a GPU, one empty sequence would make Keras avoid cuDNN for the whole batch.
         first = tf.range(tf.shape(mask)[1]) == 0
         outputs = self.reference(features, mask=mask | first)
         return tf.where(mask[:, :, None], outputs, 0.0)

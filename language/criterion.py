@@ -11,12 +11,12 @@ from language.targets import relation_targets
 
 
 class Relations(NamedTuple):
-    """The center-mass loss of each sentence that holds a word.
+    """The center-mass loss of each of the R sentences with a word.
 
     Args:
         loss: [R].
         center_mass: [R].
-        related: [R] float, 1 where the sentence holds at least one target pair; the others count in no mean.
+        related: [R] float, 1 if the sentence has a target pair; the others are left out of every mean.
     """
 
     loss: tf.Tensor
@@ -25,7 +25,7 @@ class Relations(NamedTuple):
 
 
 class Losses(NamedTuple):
-    """What a batch is trained on and what is reported of it.
+    """The loss of a batch, and what is logged.
 
     Args:
         loss: L, a scalar.
@@ -40,13 +40,42 @@ class Losses(NamedTuple):
     relations: Relations | None
 
 
+def criterion(
+    logits: tf.Tensor,
+    attention: Attention,
+    words: tf.Tensor,
+    categories: tf.Tensor,
+    labels: tf.Tensor,
+    config: RelationLossConfig,
+) -> Losses:
+    """Cross entropy averaged over the batch, plus λ times L_rel averaged over the sentences with a target pair.
+
+    Args:
+        logits: [B, classes] from HAN.
+        attention: from HAN.
+        words, categories: [B, S, W].
+        labels: [B] integer.
+        config: λ and the relation loss; with λ = 0 it is measured but has no gradient.
+    """
+    classification = tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits)  # [B]
+    correct = tf.argmax(logits, axis=-1, output_type=labels.dtype) == labels  # [B]
+    loss = tf.reduce_mean(classification)
+    if attention.relations is None:
+        return Losses(loss, classification, correct, None)
+    relations = sentence_relations(attention, words, categories, config)
+    if config.weight:
+        total, count = tf.reduce_sum(relations.loss * relations.related), tf.reduce_sum(relations.related)
+        loss += config.weight * tf.math.divide_no_nan(total, count)
+    return Losses(loss, classification, correct, relations)
+
+
 def sentence_relations(
     attention: Attention, words: tf.Tensor, categories: tf.Tensor, config: RelationLossConfig
 ) -> Relations:
-    """The center-mass loss of FAN's weights against the targets of the rule.
+    """The center-mass loss between FAN's weights and the targets of the config's rule.
 
     Args:
-        attention: what HAN returned for `words`.
+        attention: from HAN.
         words, categories: [B, S, W] as in `data.text.encoding`.
         config: rule, mode, penalty and γ.
     """
@@ -60,34 +89,11 @@ def sentence_relations(
     return Relations(loss, center_mass, related)
 
 
-def criterion(
-    logits: tf.Tensor,
-    attention: Attention,
-    words: tf.Tensor,
-    categories: tf.Tensor,
-    labels: tf.Tensor,
-    config: RelationLossConfig,
-) -> Losses:
-    """Cross entropy over the batch plus λ times the mean L_rel of the sentences that hold a target pair.
-
-    Args:
-        logits: [B, classes].
-        attention: what HAN returned beside them.
-        words, categories: [B, S, W].
-        labels: [B] integer.
-        config: λ and the relation loss; with λ = 0 it is measured and has no gradient.
-    """
-    classification = tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits)  # [B]
-    correct = tf.argmax(logits, axis=-1, output_type=labels.dtype) == labels  # [B]
-    loss = tf.reduce_mean(classification)
-    if attention.relations is None:
-        return Losses(loss, classification, correct, None)
+def document_center_mass(
+    attention: Attention, words: tf.Tensor, categories: tf.Tensor, config: RelationLossConfig
+) -> tf.Tensor:
+    """[B] mean center-mass of each document's sentences with a target pair; 0 / 0 = NaN if there is none."""
     relations = sentence_relations(attention, words, categories, config)
-    if config.weight:
-        loss += config.weight * mean_over_related(relations.loss, relations.related)
-    return Losses(loss, classification, correct, relations)
-
-
-def mean_over_related(values: tf.Tensor, related: tf.Tensor) -> tf.Tensor:
-    """Mean of `values` [R] over the sentences with a target pair; 0 where there is none."""
-    return tf.math.divide_no_nan(tf.reduce_sum(values * related), tf.reduce_sum(related))
+    document, documents = attention.rows[:, 0], tf.shape(words)[0]  # [R]
+    sums = tf.math.unsorted_segment_sum(relations.center_mass * relations.related, document, documents)
+    return sums / tf.math.unsorted_segment_sum(relations.related, document, documents)

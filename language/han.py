@@ -10,11 +10,11 @@ from language.bilstm import BiLSTM
 
 
 class Attention(NamedTuple):
-    """What the network attended to; R is the number of sentences in the batch that hold a word.
+    """Attention weights of a batch; R is the number of its sentences with a word.
 
     Args:
-        rows: [R, 2] document and sentence of each.
-        mask: [R, W] bool, which of its slots hold a word.
+        rows: [R, 2] indices of document and sentence.
+        mask: [R, W] bool, true for words and false for padding.
         words: [R, W] word weights a_it of HAN.
         sentences: [B, S] sentence weights.
         relations: [R, W, W] pair weights W of FAN before any softmax; None in a network without FAN.
@@ -32,18 +32,22 @@ class HAN(keras.Model):
     """Classifies documents of S sentences of W words.
 
     Args:
-        vocabulary_size: number of word ids, padding and the unknown word included.
+        vocabulary_size: number of word ids, including padding and the unknown word.
         classes: number of classes.
-        embedding_size, lstm_units, attention_size: 100 each in the paper; `lstm_units` is for one direction.
+        embedding_size, lstm_units, attention_size: 100 each in the paper; `lstm_units` counts one direction.
         d_k: size of FAN's projections; None for HAN without FAN.
 
     Call arguments:
-        words: [B, S, W] integer ids. 0 is padding: after the words of a sentence, and in whole sentences after those
-            that hold a word.
+        words: [B, S, W] integer ids. 0 is padding, after the words of a sentence; empty sentences come last.
 
     Returns:
-        logits [B, classes] and the `Attention`. Padding and empty sentences are attended to nowhere; a document
-        without a word gets the prediction of the bias.
+        logits [B, classes] and the `Attention`. Padding and empty sentences get no attention; the logits of a document
+        without words are the classifier's bias.
+
+    >>> model = HAN(vocabulary_size=20, classes=3, d_k=8)
+    >>> logits, attention = model(tf.constant([[[2, 3, 0], [4, 0, 0]], [[5, 6, 7], [0, 0, 0]]]))  # 2 documents
+    >>> logits.shape, attention.relations.shape  # 3 sentences with a word
+    (TensorShape([2, 3]), TensorShape([3, 3, 3]))
     """
 
     def __init__(
@@ -76,7 +80,7 @@ class HAN(keras.Model):
     def call(self, words: tf.Tensor) -> tuple[tf.Tensor, Attention]:
         documents, slots = tf.shape(words)[0], tf.shape(words)[1]  # B, S
         in_use = tf.reduce_any(words != 0, axis=-1)  # [B, S]
-        rows = tf.where(in_use)  # [R, 2]: many slots are empty sentences, which cost nothing
+        rows = tf.where(in_use)  # [R, 2]: empty sentences, of which there are many, are skipped
         word_ids = tf.gather_nd(words, rows)  # [R, W]
         mask = word_ids != 0  # [R, W]
 

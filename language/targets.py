@@ -20,7 +20,7 @@ SEMANTIC_PAIRS = (
 def category_pairs(rule: Rule) -> np.ndarray:
     """Which pairs of lexical categories are related: [6, 6] bool, symmetric, in the order of `CATEGORIES`.
 
-    Words that are no noun, verb, adjective or adverb make up one category of their own. Padding is related to none.
+    "other" (no noun, verb, adjective or adverb) counts as one category. Padding is related to nothing.
     """
     size = len(CATEGORIES)
     semantic, same = np.zeros((size, size), bool), np.eye(size, dtype=bool)
@@ -38,19 +38,29 @@ def category_pairs(rule: Rule) -> np.ndarray:
 
 
 def relation_targets(words: tf.Tensor, categories: tf.Tensor, rule: Rule) -> tf.Tensor:
-    """Relation labels T of the words of each sentence, either order of a pair alike.
+    """Relation labels T between the words of each sentence; T is symmetric.
 
     Args:
         words: [B, N] ids, 0 for padding.
         categories: [B, N] indices into `data.text.sentences.CATEGORIES`, 0 for padding.
-        rule: "semantic": the paper's category pairs; "different_category" and "same_category": by category;
-            "different_word": any two different words (unknown words are all one word).
+        rule: "semantic": the paper's pairs of categories; "different_category" and "same_category": by category;
+            "different_word": any two different words (all unknown words count as the same word).
 
     Returns:
-        [B, N, N] float32 of 0 and 1; 0 on the diagonal and wherever padding takes part.
+        [B, N, N] float32 of 0 and 1; 0 on the diagonal and at padding.
+
+    Raises:
+        ValueError: unknown rule.
+
+    >>> noun, verb = CATEGORIES.index("noun"), CATEGORIES.index("verb")
+    >>> words, categories = tf.constant([[5, 6, 0]]), tf.constant([[noun, verb, 0]])  # two words and padding
+    >>> relation_targets(words, categories, "semantic").numpy()
+    array([[[0., 1., 0.],
+            [1., 0., 0.],
+            [0., 0., 0.]]], dtype=float32)
     """
     if rule not in get_args(Rule):
-        raise ValueError(f"rule {rule!r}: must be of {get_args(Rule)}")
+        raise ValueError(f"rule {rule!r}: must be one of {get_args(Rule)}")
     size = len(CATEGORIES)
     table = tf.constant(category_pairs(rule).ravel())
     categories = tf.cast(categories, tf.int32)

@@ -1,34 +1,33 @@
-"""How much each word counts in the descriptor of its sentence (paper, appendix A.3), by a trained run.
+"""Writes how much each word counts in its sentence's descriptor (paper, appendix A.3).
 
 `python -m language.word_importance RUN --document ID --sentence N --out FILE.json`; Figures 2 and 6 are drawn from
-such files. FILE.json holds
+these files. Fields of FILE.json:
 
     run, variant    the run, as `<preset>/<data set>/<variant>/seed<k>`, and its variant
     measure         "a_it" for a network without FAN, else "beta"
-    sentences       a list of {source, words, categories, importance, pairs}; `pairs` are the semantic pairs [m, n] of
-                    the supervision target T, m < n, counted from 0; T is symmetric
+    sentences       list of {source, words, categories, importance, pairs}; `pairs` are the semantic pairs [m, n] of
+                    the target matrix T, m < n, counted from 0; T is symmetric
 """
 
 import argparse
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
+import tensorflow as tf
 
 from data.common.errors import UserError, run_command
 from data.common.files import write_json
 from data.common.options import add_data_option, add_gpus_option, choose_gpus
-from data.text.encoding import encode_texts, reader_of
+from data.text.encoding import READERS, encode_texts
 from data.text.sentences import CATEGORIES, TextAnalyser
+from language.attention import focused_importance
+from language.checkpoint import TrainedRun
 from language.config import Config
-from language.options import require_gpus
-
-if TYPE_CHECKING:
-    import tensorflow as tf
-
-    from language.checkpoint import TrainedRun
-    from language.han import Attention
+from language.han import Attention
+from language.inference import require_gpus
+from language.targets import relation_targets
 
 EXAMPLES = """\
 examples:
@@ -38,7 +37,7 @@ examples:
 
 
 class Pick(NamedTuple):
-    """A sentence that was asked for, numbered from 1 in a document of the test set or in a text."""
+    """A requested sentence, numbered from 1 in a test document or a text."""
 
     kind: Literal["document", "text"]
     value: str
@@ -46,60 +45,56 @@ class Pick(NamedTuple):
 
     @property
     def name(self) -> str:
-        """Where the sentence stands, as the figure and the messages say it."""
+        """Its source, as shown in figures and messages."""
         return f"{self.value if self.kind == 'document' else 'text'}, sentence {self.sentence}"
 
 
-def word_importance(attention: "Attention") -> "tf.Tensor":
+def word_importance(attention: Attention) -> tf.Tensor:
     """Importance [R, W] of the words of each sentence, 0 at padding: β with FAN, else HAN's a_it."""
     if attention.relations is None:
         return attention.words
-    from language.attention import focused_importance
-
     return focused_importance(attention.relations, attention.mask)
 
 
 def find_texts(picks: list[Pick], data: Path, config: Config) -> list[str]:
-    """The text that each pick's sentence stands in, as the run's recipe reads it.
+    """The text that contains each pick's sentence, as the run's recipe reads it.
 
     Raises:
-        UserError: the test set is absent or has no such document.
+        UserError: the test set is missing or has no such document.
     """
     wanted = {pick.value for pick in picks if pick.kind == "document"}
     documents: dict[str, str] = {}
     if wanted:
-        test = reader_of(config.dataset).read(data, config.text).test
+        test = READERS[config.dataset].read(data, config.text).test
         documents = {document.id: document.text for document in test if document.id in wanted}
-        for unknown in sorted(wanted - documents.keys()):
+        if unknown := sorted(wanted - documents.keys()):
             example = next(iter(test)).id
             raise UserError(
-                f"--document {unknown}: not in the test set of {config.dataset}; its ids are such as {example}"
+                f"--document {unknown[0]}: not in the test set of {config.dataset}; give an id like {example}"
             )
     return [documents[pick.value] if pick.kind == "document" else pick.value for pick in picks]
 
 
-def describe_sentence(trained: "TrainedRun", analyser: TextAnalyser, text: str, pick: Pick) -> dict[str, Any]:
+def describe_sentence(trained: TrainedRun, analyser: TextAnalyser, text: str, pick: Pick) -> dict[str, Any]:
     """One entry of the file's `sentences`.
 
     Args:
         trained: the run.
-        analyser: of the run's recipe, which cuts long sentences and documents.
-        text: the document or text that holds the sentence; what words weigh does not depend on its other sentences.
+        analyser: cuts the text by the run's recipe.
+        text: the text that contains the sentence; its other sentences do not affect the result.
         pick: which sentence.
 
     Raises:
         UserError: the text has no such sentence.
     """
-    from language.targets import relation_targets
-
     sentences = analyser.analyse(text)
     if not sentences:
-        raise UserError(f"--{pick.kind} {pick.value!r}: holds no word; a word has a letter or a digit")
+        raise UserError(f"--{pick.kind} {pick.value!r}: contains no words; a word has a letter or a digit")
     if not 1 <= pick.sentence <= len(sentences):
         raise UserError(
-            f"--sentence {pick.sentence}: --{pick.kind} {pick.value!r} has the sentences 1 to {len(sentences)}"
+            f"--sentence {pick.sentence}: must be from 1 to {len(sentences)} for --{pick.kind} {pick.value!r}"
         )
-    row = pick.sentence - 1  # Sentences without a word are in neither list.
+    row = pick.sentence - 1  # `sentences` and the rows of the attention both skip sentences without a word.
     words, categories = encode_texts([text], trained.vocabulary, analyser, trained.config.text)  # [1, S, W]
     _, attention = trained.model(words)
     targets = relation_targets(words[0, [row]], categories[0, [row]], "semantic")[0].numpy()  # [W, W]
@@ -114,11 +109,11 @@ def describe_sentence(trained: "TrainedRun", analyser: TextAnalyser, text: str, 
 
 
 class _ChooseSentence(argparse.Action):
-    """Gives the --document or --text before it its sentence number."""
+    """Applies --sentence to the --document or --text before it."""
 
     def __call__(self, parser, namespace, values, option_string=None):
         if not namespace.picks:
-            parser.error("--sentence: belongs after its --document or --text")
+            parser.error("--sentence: give it after its --document or --text")
         namespace.picks[-1] = namespace.picks[-1]._replace(sentence=values)
 
 
@@ -126,14 +121,14 @@ def build_parser() -> argparse.ArgumentParser:
     """The command line."""
     parser = argparse.ArgumentParser(
         prog="python -m language.word_importance",
-        description="Writes how much each word counts in its sentence's descriptor: a_it of hierarchical attention, or "
-        "β of focused attention where the run has it. Several sentences may be asked for, with repeated options.",
+        description="Writes how much each word counts in its sentence: a_it of the word attention, or β of "
+        "focused attention if the run has it. Repeat the options for several sentences.",
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("run", type=Path, help="run folder: <runs>/<preset>/<data set>/<variant>/seed<k>")
     for kind, metavar, what in (
-        ("document", "ID", "a document of the test set, as sci.med/59562 (20 Newsgroups) or its row (Yahoo Answers)"),
+        ("document", "ID", "a test document: sci.med/59562 (20 Newsgroups) or its row number (Yahoo Answers)"),
         ("text", "TEXT", "a text of one or more sentences"),
     ):
         parser.add_argument(
@@ -145,7 +140,7 @@ def build_parser() -> argparse.ArgumentParser:
         action=_ChooseSentence,
         type=int,
         metavar="N",
-        help="which sentence of the --document or --text before it, from 1 (default: 1)",
+        help="which sentence of the preceding --document or --text, from 1 (default: 1)",
     )
     parser.add_argument("--out", type=Path, required=True, metavar="FILE", help="the JSON file to write")
     add_data_option(parser)
@@ -161,23 +156,17 @@ def main() -> None:
         parser.error("give a sentence: --document ID or --text TEXT")
     choose_gpus(arguments.gpus)
     require_gpus(arguments.gpus)
-    from language.checkpoint import TrainedRun
-
     trained = TrainedRun(arguments.run)
     analyser = TextAnalyser(trained.config.text, arguments.data)
     texts = find_texts(arguments.picks, arguments.data, trained.config)
-    sentences = [
-        describe_sentence(trained, analyser, text, pick) for text, pick in zip(texts, arguments.picks, strict=True)
-    ]
-    write_json(
-        arguments.out,
-        {
-            "run": "/".join(arguments.run.resolve().parts[-4:]),
-            "variant": trained.config.variant,
-            "measure": "beta" if trained.config.model.focused_attention else "a_it",
-            "sentences": sentences,
-        },
-    )
+    sentences = [describe_sentence(trained, analyser, *pair) for pair in zip(texts, arguments.picks, strict=True)]
+    content = {
+        "run": "/".join(arguments.run.resolve().parts[-4:]),
+        "variant": trained.config.variant,
+        "measure": "beta" if trained.config.model.focused_attention else "a_it",
+        "sentences": sentences,
+    }
+    write_json(arguments.out, content)
     for sentence in sentences:
         print(f"{arguments.out}: {sentence['source']}: {' '.join(sentence['words'])}")
 

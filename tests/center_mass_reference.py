@@ -1,4 +1,4 @@
-"""The center-mass loss by the paper's equations in float64 NumPy, and the cases both stacks are held against it in."""
+"""The center-mass loss by the paper's equations in float64 NumPy, and the test cases of both stacks."""
 
 import numpy as np
 
@@ -74,7 +74,7 @@ def reference(weights, targets, mask, mode, penalty, gamma):
 
 
 def assert_close(actual, expected):
-    """Each entry to a relative error of `TOLERANCE`; below a millionth of its sample's largest, relative to that."""
+    """Relative error below `TOLERANCE`, of entries below a millionth of the sample's largest relative to that."""
     for one, other in zip(actual, expected, strict=True):
         floor = max(np.abs(other).max() * 1e-6, 1e-30)
         assert np.isfinite(one).all()

@@ -14,11 +14,12 @@ from tqdm import tqdm
 
 from data.common.errors import UserError
 from data.common.files import read_json, read_text
+from data.text import yahoo as yahoo_reader
+from data.text.newsgroups import POSTS as NEWSGROUPS_POSTS
 
 REMEDY = "this copy is not whole, get another one"
 
-NEWSGROUPS_POSTS = {"20news-bydate-train": 11_314, "20news-bydate-test": 7_532}
-YAHOO_ROWS = {"train.csv": 1_400_000, "test.csv": 60_000}
+YAHOO_ROWS = yahoo_reader.ROWS
 VOC07_IMAGES = {"trainval": 5_011, "test": 4_952}
 COCO_VAL2014_IMAGES = 40_504
 COCO_MINIVAL_IMAGES = 5_000
@@ -38,10 +39,11 @@ def newsgroups(root: Path) -> str:
 
 def yahoo(root: Path) -> str:
     """Yahoo! Answers: the rows of both files, each of four fields (streamed, some 20 s)."""
-    folder = _folder(root / "yahoo_answers_csv")
-    _expect(folder / "classes.txt", len(_lines(folder / "classes.txt")), 10, "classes")
+    folder = _folder(root / yahoo_reader.FOLDER)
+    classes = folder / yahoo_reader.CLASSES_FILE
+    _expect(classes, len(_lines(classes)), yahoo_reader.CLASSES, "classes")
     for name, rows in YAHOO_ROWS.items():
-        _expect(folder / name, _count_rows(folder / name, fields=4), rows, "rows")
+        _expect(folder / name, _count_rows(folder / name, yahoo_reader.FIELDS), rows, "rows")
     return _sum(YAHOO_ROWS) + " rows"
 
 

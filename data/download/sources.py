@@ -9,6 +9,7 @@ and thread; no address was tried from here.
 
 from data.download import contents
 from data.download.data_set import DataSet, File, same_file
+from data.text import newsgroups, yahoo
 
 _HUB = "https://huggingface.co/datasets"
 
@@ -32,7 +33,7 @@ NEWSGROUPS = DataSet(
             checksum="sha256:8f1b2514ca22a5ade8fbb9cfa5727df95fa587f4c87b786e15c759fa66d95610",
         ),
     ),
-    parts=("20news-bydate-train", "20news-bydate-test"),
+    parts=(newsgroups.TRAIN, newsgroups.TEST),
     check=contents.newsgroups,
 )
 
@@ -62,7 +63,7 @@ YAHOO = DataSet(
             ),
         ),
     ),
-    parts=("yahoo_answers_csv",),
+    parts=(yahoo.FOLDER,),
     check=contents.yahoo,
 )
 

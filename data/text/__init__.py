@@ -1,1 +1,1 @@
-"""Documents: readers of the data sets, and the way from a text to arrays of word ids."""
+"""Documents: readers of the data sets, and the conversion of texts to arrays of word ids."""

@@ -1,4 +1,4 @@
-"""Documents cut into words on all cores, chunk by chunk."""
+"""Splits documents into words on all cores, chunk by chunk."""
 
 import gc
 import os
@@ -18,12 +18,12 @@ from data.records import Document, Documents
 from data.text.recipe import TextRecipe
 from data.text.sentences import TextAnalyser, Word
 
-CHUNK = 64  # documents a task of a worker process: under a second of work
+CHUNK = 64  # documents per task of a worker process: less than a second of work
 
 
 @dataclass(frozen=True)
 class Analysed:
-    """Some documents' words one after another.
+    """The words of some documents, concatenated.
 
     Args:
         words: [sum of lengths] str.
@@ -37,7 +37,7 @@ class Analysed:
 
 
 def flatten(documents: list[list[list[Word]]], recipe: TextRecipe) -> Analysed:
-    """Lays documents of sentences of words out one after another."""
+    """Concatenates documents of sentences of words."""
     lengths = np.zeros((len(documents), recipe.max_sentences), np.uint8 if recipe.max_words < 256 else np.int32)
     for document, sentences in enumerate(documents):
         lengths[document, : len(sentences)] = [len(sentence) for sentence in sentences]
@@ -46,14 +46,14 @@ def flatten(documents: list[list[list[Word]]], recipe: TextRecipe) -> Analysed:
 
 
 def pad(values: np.ndarray, lengths: np.ndarray, recipe: TextRecipe) -> np.ndarray:
-    """Lays `values` [sum of lengths] out as [D, S, W] with zeros behind each sentence."""
+    """Reshapes `values` [sum of lengths] to [D, S, W] with zeros after each sentence."""
     padded = np.zeros((*lengths.shape, recipe.max_words), values.dtype)
     padded[np.arange(recipe.max_words) < lengths[..., None]] = values
     return padded
 
 
 def analyser_pool(recipe: TextRecipe, root: Path) -> Executor:
-    """A worker process a core, each with its own `TextAnalyser`; they start as there is work for them."""
+    """One worker process per core, each with a `TextAnalyser`, started on demand."""
     # Spawned, not forked: the caller may already run TensorFlow's threads.
     return ProcessPoolExecutor(os.cpu_count(), get_context("spawn"), _start_worker, (recipe, root))
 
@@ -61,9 +61,9 @@ def analyser_pool(recipe: TextRecipe, root: Path) -> Executor:
 def analysed_chunks(
     documents: Documents, recipe: TextRecipe, pool: Executor, title: str
 ) -> Iterator[tuple[list[Document], Analysed]]:
-    """Yields chunks of documents, their texts left out, with their analysis: in order, under a progress bar `title`.
+    """Yields chunks of documents, without their texts, and their analysis, in order, with a progress bar.
 
-    At most a few chunks are in memory at a time.
+    Only a few chunks are in memory at a time.
     """
     ahead = 2 * (os.cpu_count() or 1)
     stream = iter(documents)
@@ -80,26 +80,26 @@ def analysed_chunks(
 
 
 def _submit(pool: Executor, texts: list[str], recipe: TextRecipe) -> Future:
-    """Submits a task. A worker that is started for it never hears Ctrl-C: an interruption is the caller's to report."""
-    mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # New processes inherit this.
+    """Submits a task. Workers started for it ignore Ctrl-C, which the caller handles."""
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # Inherited by new processes.
     try:
         return pool.submit(_analyse_in_worker, texts, recipe)
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, mask)
 
 
-_worker_analyser: TextAnalyser  # One a worker process, made once: loading the tagger takes a second.
+_worker_analyser: TextAnalyser  # One per worker process: loading the tagger takes a second.
 
 
 def _start_worker(recipe: TextRecipe, root: Path) -> None:
     global _worker_analyser
     threading.Thread(target=_end_with_the_caller, daemon=True).start()
     _worker_analyser = TextAnalyser(recipe, root)
-    gc.freeze()  # It stays; looking for garbage in its tables again and again would take a seventh of the time.
+    gc.freeze()  # Otherwise a seventh of the time goes into garbage collection of its tables.
 
 
 def _end_with_the_caller() -> None:
-    """Without this a worker whose caller was killed would wait for work for ever."""
+    """Ends this worker when its caller is killed; otherwise it would wait for work forever."""
     parent_process().join()
     os._exit(1)
 

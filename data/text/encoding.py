@@ -1,4 +1,4 @@
-"""Documents as arrays: given word ids, and cached on disk under a key of what determines them."""
+"""Encodes documents as arrays of word ids, cached on disk under a hash of the recipe and the files."""
 
 import hashlib
 import json
@@ -25,10 +25,13 @@ from data.text.analysis import analysed_chunks, analyser_pool, flatten, pad
 from data.text.recipe import TextRecipe
 from data.text.sentences import LEXICON, TextAnalyser
 
-FORMAT = 1  # Part of the cache's key: raise it when the code changes what the arrays hold.
+# The document data sets: the module whose `files` and `read` give each. Add a data set here.
+READERS: dict[str, ModuleType] = {"20news": newsgroups, "yahoo-mini": yahoo, "yahoo-half": yahoo}
+
+FORMAT = 1  # Part of the cache key: increase it when the code changes the contents of the arrays.
 PADDING, UNKNOWN = 0, 1
 UNKNOWN_WORD = "<unk>"
-ROWS = 1024  # documents that a pass over an array takes at once; counting them goes over all words for each of these
+ROWS = 1024  # Documents per chunk when an array is read through; each chunk is counted over the whole vocabulary.
 
 
 @dataclass(frozen=True)
@@ -38,8 +41,7 @@ class EncodedDocuments:
     Args:
         ids: [D] str.
         labels: [D] integer, the class.
-        words: [D, S, W] unsigned integer word ids; 0 is padding, always after the words, and sentences without a
-            word stand after the others.
+        words: [D, S, W] integer word ids; 0 is padding, always after the words; empty sentences come last.
         categories: [D, S, W] int8, indices into `data.text.sentences.CATEGORIES`; 0 where `words` is.
     """
 
@@ -57,9 +59,9 @@ class EncodedCorpus:
     """A corpus as arrays.
 
     Args:
-        folder: where it is cached.
+        folder: its cache entry.
         classes: class names in the order of the labels.
-        vocabulary: word of each id; "" for padding, "<unk>" for words that are not in it, then by falling frequency.
+        vocabulary: word of each id: "" for padding, "<unk>" for unknown words, then words by decreasing frequency.
     """
 
     folder: Path
@@ -69,28 +71,23 @@ class EncodedCorpus:
     test: EncodedDocuments
 
 
-def reader_of(dataset: str) -> ModuleType:
-    """The module whose `files` and `read` give a data set: "20news", "yahoo-mini" or "yahoo-half"."""
-    return newsgroups if dataset == "20news" else yahoo
-
-
 def encode_corpus(dataset: str, root: Path, recipe: TextRecipe, cache: Path) -> EncodedCorpus:
-    """Opens the encoded data set from `cache`, encoding it first where it is not there yet.
+    """Opens the encoded data set from `cache`; encodes it first if it is not cached.
 
     Args:
-        dataset: "20news", "yahoo-mini" or "yahoo-half".
+        dataset: a key of `READERS`.
         root: data folder.
-        recipe: what is read and how it is cut.
-        cache: folder of the encoded corpora; an entry's name holds a digest of the recipe, the data set's files (names,
-            sizes, times) and NLTK's version.
+        recipe: which documents are read and how they are split.
+        cache: folder of the encoded corpora; the name of an entry contains a hash of the recipe, the data set's files
+            (names, sizes, times) and NLTK's version.
 
     Raises:
         UserError: the data set or NLTK's data are missing or damaged.
     """
-    reader = reader_of(dataset)
+    reader = READERS[dataset]
     folder = cache / f"{dataset}-{_key(dataset, root, reader.files(root), recipe)}"
     if not folder.is_dir():
-        TextAnalyser(recipe, root)  # Fails here, not in every worker, where NLTK's data are missing.
+        TextAnalyser(recipe, root)  # If NLTK's data are missing, fails here and not in every worker.
         corpus = _with_holdout(reader.read(root, recipe), recipe)
         _write(folder, corpus, recipe, root)
     return _open(folder)
@@ -99,7 +96,7 @@ def encode_corpus(dataset: str, root: Path, recipe: TextRecipe, cache: Path) -> 
 def encode_texts(
     texts: Iterable[str], vocabulary: tuple[str, ...], analyser: TextAnalyser, recipe: TextRecipe
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Encodes a few texts with a vocabulary that stands.
+    """Encodes a few texts with a given vocabulary.
 
     Returns:
         words [D, S, W] int32 and categories [D, S, W] int8.
@@ -124,10 +121,10 @@ def _state(path: Path, root: Path) -> tuple[str, int, int]:
 
 
 def _with_holdout(corpus: Corpus, recipe: TextRecipe) -> Corpus:
-    """Puts the last documents of each class of the training split in the place of the test split.
+    """Replaces the test split by the last training documents of each class.
 
-    Newsgroup posts are read in the order of their article numbers, so this repeats the by-date split within the
-    training posts; a random hold-out would share threads and signatures with what it is to judge.
+    Newsgroup posts are read in the order of their article numbers, so this is a by-date split of the training posts; a
+    random hold-out would share threads and signatures with the remaining ones.
     """
     if not recipe.holdout:
         return corpus
@@ -139,8 +136,8 @@ def _with_holdout(corpus: Corpus, recipe: TextRecipe) -> Corpus:
         held_out[of_class[len(of_class) - round(recipe.holdout * len(of_class)) :]] = True
     if held_out.all() or not held_out.any():
         raise UserError(
-            f"text.holdout is {recipe.holdout}: of {len(labels):,} documents it holds {held_out.sum():,} out; "
-            "both parts need some"
+            f"text.holdout is {recipe.holdout}: holds out {held_out.sum():,} of {len(labels):,} documents; "
+            "both parts must contain documents"
         )
 
     def part(chosen: np.ndarray) -> Documents:
@@ -155,10 +152,10 @@ def _with_holdout(corpus: Corpus, recipe: TextRecipe) -> Corpus:
 
 
 def _write(folder: Path, corpus: Corpus, recipe: TextRecipe, root: Path) -> None:
-    """Writes the encoded corpus into a folder beside `folder` and renames it: it is there whole or not at all."""
+    """Writes the encoded corpus to a temporary folder and renames it, so that `folder` is never incomplete."""
     folder.parent.mkdir(parents=True, exist_ok=True)
     temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
-    temporary.chmod(0o755)  # mkdtemp makes it the user's alone.
+    temporary.chmod(0o755)  # mkdtemp gives access to the user only.
     pool = analyser_pool(recipe, root)
     try:
         vocabulary = _write_train(temporary, corpus.train, recipe, pool)
@@ -168,10 +165,9 @@ def _write(folder: Path, corpus: Corpus, recipe: TextRecipe, root: Path) -> None
         _rename_unless_there(temporary, folder)
     except BrokenProcessPool:
         raise UserError(
-            f"{folder}: a process that reads documents was killed, as the system does where memory is short; "
-            "free some and give the same command again"
+            f"{folder}: a worker process was killed, probably because memory ran out; free some and rerun the command"
         ) from None
-    except OSError as error:  # A full disk says no name.
+    except OSError as error:  # The error of a full disk has no file name.
         raise OSError(error.errno, error.strerror or str(error), error.filename or str(folder)) from error
     finally:
         pool.shutdown(cancel_futures=True)
@@ -179,7 +175,7 @@ def _write(folder: Path, corpus: Corpus, recipe: TextRecipe, root: Path) -> None
 
 
 def _rename_unless_there(temporary: Path, folder: Path) -> None:
-    """Another process may have been faster; its entry is the same."""
+    """Another process may have written the same entry first."""
     try:
         temporary.rename(folder)
     except OSError:
@@ -188,10 +184,10 @@ def _rename_unless_there(temporary: Path, folder: Path) -> None:
 
 
 def _open(folder: Path) -> EncodedCorpus:
-    remedy = "remove this cache folder, it is made anew"
+    remedy = "remove this cache folder to encode the data set again"
     description = read_json(folder / "corpus.json", "cached corpus", remedy)
     if not isinstance(description, dict) or "classes" not in description:
-        raise UserError(f"{folder}/corpus.json: cached corpus names no classes; {remedy}")
+        raise UserError(f"{folder}/corpus.json: cached corpus has no classes; {remedy}")
     vocabulary = read_text(folder / "vocabulary.txt", "cached vocabulary", remedy).split("\n")
 
     def split(name: str) -> EncodedDocuments:
@@ -202,7 +198,11 @@ def _open(folder: Path) -> EncodedCorpus:
 
 
 def _write_train(folder: Path, documents: Documents, recipe: TextRecipe, pool: Executor) -> list[str]:
-    """Encodes the training split with an id for every distinct word, then again with the vocabulary's; returns that."""
+    """Writes the training split with ids by first occurrence, then replaces them by ids by frequency.
+
+    Returns:
+        the vocabulary.
+    """
     first_ids: dict[str, int] = {"": PADDING, UNKNOWN_WORD: UNKNOWN}
 
     def number(words: list[str]) -> list[int]:
@@ -246,9 +246,9 @@ def _write_split(
     recipe: TextRecipe,
     pool: Executor,
 ) -> None:
-    """Streams a split into files of arrays; `number` gives a list of words their ids."""
+    """Streams a split into array files; `number` maps words to ids."""
     shape = (len(documents), recipe.max_sentences, recipe.max_words)
-    labels: list[np.ndarray] = []  # Of chunks, since lists of numbers and strings would take five times the memory.
+    labels: list[np.ndarray] = []  # Arrays of chunks take a fifth of the memory of lists.
     ids: list[np.ndarray] = []
     with (
         _array_file(folder / f"{name}.words.npy", id_type, shape) as words,
@@ -261,8 +261,8 @@ def _write_split(
             ids.append(np.array([document.id for document in chunk]))
     if (count := sum(map(len, ids))) != len(documents):
         raise UserError(
-            f"{name} documents: {count:,} were read where there had been {len(documents):,}; "
-            "run again when nothing changes the data set"
+            f"{name} documents: read {count:,} instead of {len(documents):,}; "
+            "rerun the command while nothing changes the data set"
         )
     np.save(folder / f"{name}.labels.npy", np.concatenate(labels))
     np.save(folder / f"{name}.ids.npy", np.concatenate(ids))
@@ -270,7 +270,7 @@ def _write_split(
 
 @contextmanager
 def _array_file(path: Path, dtype: np.dtype, shape: tuple[int, ...]) -> Iterator[IO[bytes]]:
-    """Opens an `.npy` whose rows are written one after another: a memory map on a full disk would kill the process."""
+    """Opens an `.npy` for writing row by row: writing to a memory map on a full disk would kill the process."""
     with path.open("wb") as file:
         description = {"descr": np.lib.format.dtype_to_descr(dtype), "fortran_order": False, "shape": shape}
         np.lib.format.write_array_header_1_0(file, description)

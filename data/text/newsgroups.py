@@ -1,6 +1,6 @@
-"""20 Newsgroups, by-date split: `20news-bydate-{train,test}/<group>/<number>`, latin-1 posts.
+"""20 Newsgroups, by-date split: `20news-bydate-{train,test}/<group>/<number>`, posts in Latin-1.
 
-Read from the unpacked folders or straight from `20news-bydate.tar.gz`.
+Reads the unpacked folders or the archive `20news-bydate.tar.gz`.
 """
 
 import re
@@ -20,7 +20,7 @@ TRAIN, TEST = "20news-bydate-train", "20news-bydate-test"
 GET = "get it with: scripts/get_data.sh 20news --data {root}, or the miniature with: python -m data.mini --out {root}"
 REPORTED_GROUPS = 3
 
-# Posts of each group in the official data set: training, test.
+# Number of training and test posts of each group in the official data set.
 OFFICIAL = {
     "alt.atheism": (480, 319),
     "comp.graphics": (584, 389),
@@ -44,24 +44,27 @@ OFFICIAL = {
     "talk.religion.misc": (377, 251),
 }
 
-# What introduces or marks quoted lines, as scikit-learn's `fetch_20newsgroups(remove="quotes")` has it.
+# Official size of each split.
+POSTS = {split: sum(counts[column] for counts in OFFICIAL.values()) for column, split in enumerate((TRAIN, TEST))}
+
+# Lines that are quoted or introduce a quotation, as in scikit-learn's `fetch_20newsgroups(remove="quotes")`.
 QUOTE = re.compile(r"writes in|writes:|wrote:|says:|said:|^In article|^Quoted from|^\||^>")
 
 
 def files(root: Path) -> list[Path]:
-    """The files and folders below `root` that hold the data set, for a cache to tell whether they changed."""
+    """The files of the data set below `root`; caches depend on their names, sizes and times."""
     if (root / TRAIN).is_dir():
         return sorted(path for split in (TRAIN, TEST) for path in (root / split).glob("*/*"))
     if (root / ARCHIVE).is_file():
         return [root / ARCHIVE]
-    raise UserError(f"{root}: holds neither {TRAIN}/ nor {ARCHIVE}; {GET.format(root=root)}")
+    raise UserError(f"{root}: contains neither {TRAIN}/ nor {ARCHIVE}; {GET.format(root=root)}")
 
 
 def read(root: Path, recipe: TextRecipe) -> Corpus:
     """Reads the data set below `root`.
 
     Raises:
-        UserError: it is absent, damaged, or does not hold exactly the documents that the recipe names.
+        UserError: it is missing or damaged, or does not have the number of documents in the recipe.
     """
     posts = _posts_in_folders(root) if (root / TRAIN).is_dir() else _posts_in_archive(root / ARCHIVE)
     expected = {TRAIN: recipe.train_documents, TEST: recipe.test_documents}
@@ -74,10 +77,13 @@ def read(root: Path, recipe: TextRecipe) -> Corpus:
 
 
 def strip(post: str, headers: bool, footers: bool, quotes: bool) -> str:
-    """Leaves the named parts out of a post, by the conventions of scikit-learn's `fetch_20newsgroups(remove=…)`.
+    """Removes parts of a post by the rules of scikit-learn's `fetch_20newsgroups(remove=…)`.
 
-    Headers end at the first empty line; the footer is what follows the last empty or dashed line, where that is not the
-    whole post; quoted lines are those `QUOTE` finds, and go last.
+    Headers end at the first empty line; the footer follows the last empty or dashed line, unless it is the whole post;
+    quoted lines, those that match `QUOTE`, are removed last.
+
+    >>> strip("Subject: skates\\n\\n> Is he quick?\\nYes.\\n\\nAnn", headers=True, footers=True, quotes=True)
+    'Yes.'
     """
     if headers:
         post = post.partition("\n\n")[2]
@@ -94,7 +100,7 @@ def _without_footer(post: str) -> str:
     return "\n".join(lines[: breaks[-1]]) if breaks and breaks[-1] > 0 else post
 
 
-# A post is (split, group, number) with its bytes or the path of its file.
+# (split, group, number) -> the post, or the path of its file
 Posts = dict[tuple[str, str, str], bytes | Path]
 
 
@@ -103,7 +109,7 @@ def _posts_in_folders(root: Path) -> Posts:
 
 
 def _posts_in_archive(archive: Path) -> Posts:
-    """Reads every post (35 MB); nothing is unpacked onto the disk."""
+    """Reads all posts (35 MB) into memory."""
     posts: Posts = {}
     try:
         with tarfile.open(archive, "r:gz") as tar:
@@ -112,23 +118,23 @@ def _posts_in_archive(archive: Path) -> Posts:
                 if member.isfile() and _is_post(path):
                     posts[path.parts[-3:]] = tar.extractfile(member).read()
             while tar.fileobj.read(1 << 20):
-                pass  # The checksum of all the bytes stands at their end, behind what `tar` reads.
+                pass  # Reads up to the checksum at the end of the file.
     except (tarfile.TarError, EOFError, OSError, zlib.error) as error:
         raise UserError(f"{archive}: damaged archive ({error}); {GET.format(root=archive.parent)}") from None
     return posts
 
 
 def _is_post(path: Path) -> bool:
-    """Whether a file is `<split>/<group>/<number>`; hidden ones, which desktops leave there, are passed over."""
+    """Whether a file is `<split>/<group>/<number>`; hidden files are ignored."""
     if path.parent.parent.name not in (TRAIN, TEST) or path.name.startswith("."):
         return False
     if not path.name.isdecimal():
-        raise UserError(f"{path}: not a post, whose names are numbers; remove it")
+        raise UserError(f"{path}: not a post, because its name is not a number; remove it")
     return True
 
 
 def _documents(posts: Posts, split: str, classes: tuple[str, ...], recipe: TextRecipe) -> Iterator[Document]:
-    """Yields the posts of a split by group and article number, which rises with the date."""
+    """Yields the posts of a split by group and article number, which increases with the date."""
     keys = sorted((key for key in posts if key[0] == split), key=lambda key: (key[1], int(key[2])))
     for key in keys:
         _, group, number = key
@@ -142,17 +148,15 @@ def _check_counts(root: Path, posts: Posts, expected: dict[str, int]) -> None:
     found = Counter((split, group) for split, group, _ in posts)
     for column, split in enumerate((TRAIN, TEST)):
         total = sum(count for (of, _), count in found.items() if of == split)
-        official = sum(counts[column] for counts in OFFICIAL.values())
         wrong = [
             f"{group} {found[split, group]} of {counts[column]}"
             for group, counts in OFFICIAL.items()
-            if expected[split] == official and found[split, group] != counts[column]
+            if expected[split] == POSTS[split] and found[split, group] != counts[column]
         ]
         if total == expected[split] and not wrong:
             continue
         more = ", …" if len(wrong) > REPORTED_GROUPS else ""
         detail = f" ({', '.join(wrong[:REPORTED_GROUPS])}{more})" if wrong else ""
         raise UserError(
-            f"{root}: {split} holds {total:,} documents where {expected[split]:,} are expected{detail}; "
-            f"{GET.format(root=root)}"
+            f"{root}: {split} has {total:,} documents, expected {expected[split]:,}{detail}; {GET.format(root=root)}"
         )

@@ -1,4 +1,4 @@
-"""The text recipe: every choice that determines the encoded documents, a section of the language configs."""
+"""The text recipe: all settings that determine the encoded documents; a section of the language configs."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -6,18 +6,18 @@ from typing import Literal
 
 @dataclass(frozen=True)
 class TextRecipe:
-    """What is read and how it is cut into words.
+    """Which documents are read and how they are split into words.
 
     Args:
-        train_documents: size of the training split; the draw's size for Yahoo Answers, checked for 20 Newsgroups.
-        test_documents: size of the test split; checked.
-        sample_seed: seed of Yahoo's draw.
-        holdout: last fraction of each class' training documents that takes the place of the test split, which is then
-            not read at all. For choices; 0 for results.
-        strip_headers, strip_footers, strip_quotes: what to leave out of a newsgroup post.
+        train_documents: size of the training split: drawn from Yahoo Answers, verified for 20 Newsgroups.
+        test_documents: size of the test split, verified.
+        sample_seed: seed of the draw from Yahoo Answers.
+        holdout: fraction of the training documents, the last of each class, that replaces the test split, which is then
+            not read. For choosing settings; 0 for results.
+        strip_headers, strip_footers, strip_quotes: which parts of a newsgroup post to remove.
         sentences: NLTK's English Punkt model, or the untrained one, which needs no data file.
-        tagger: NLTK's perceptron tagger, or a unigram tagger over the data set's own `lexicon.tsv`.
-        max_sentences, max_words: what a document and a sentence are cut at (paper, appendix B: 15 and 30).
+        tagger: NLTK's perceptron tagger, or a unigram tagger that reads `lexicon.tsv` in the data folder.
+        max_sentences, max_words: limits per document and per sentence (paper, appendix B: 15 and 30).
         min_count: rarer words of the training text become the unknown word (HAN keeps those seen more than 5 times).
     """
 
@@ -39,6 +39,6 @@ class TextRecipe:
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} is {getattr(self, name)}; it must be at least 1")
         if self.sample_seed < 0:
-            raise ValueError(f"sample_seed is {self.sample_seed}; it must not be negative")
+            raise ValueError(f"sample_seed is {self.sample_seed}; it must be at least 0")
         if not 0 <= self.holdout < 1:
-            raise ValueError(f"holdout is {self.holdout}; it is a fraction, at least 0 and below 1")
+            raise ValueError(f"holdout is {self.holdout}; it must be at least 0 and below 1")

@@ -1,4 +1,4 @@
-"""NLTK's perceptron tagger over many sentences at once: the same tags, ten times as fast."""
+"""NLTK's perceptron tagger for many sentences at once: the same tags, ten times as fast."""
 
 from functools import lru_cache
 from itertools import chain, product
@@ -6,19 +6,19 @@ from itertools import chain, product
 import numpy as np
 from nltk.tag import PerceptronTagger
 
-# How far from a token the words stand that have a say in its tag, one entry for each feature of `_features`.
+# Offset from a token to the word of each feature in `_features`.
 OFFSETS = (-2, -1, -1, 0, 0, 0, 1, 1, 2)
-REACH = 2  # On either side; NLTK names the places beyond a sentence's ends, too.
+REACH = 2  # Largest offset; NLTK pads sentences with named tokens.
 START, END = PerceptronTagger.START, PerceptronTagger.END
 
-ABSENT = 0  # Row of the weights, all zeros, for what the model does not know.
+ABSENT = 0  # Row of zeros in the weights, for features that are not in the model.
 UNTAGGED = -1
-PAIR, TAG = -2, -1  # Columns of a word's description, behind a row of the weights for each feature.
-WORDS_KEPT = 2**15  # Descriptions that are remembered: about 10 MB.
+PAIR, TAG = -2, -1  # Last columns of a word's description, after its row of the weights for each feature.
+WORDS_KEPT = 2**15  # Cached descriptions: about 10 MB.
 
 
 def _features(word: str, normal: str) -> tuple[str, ...]:
-    """NLTK's names of what a word means to the tokens around it and to itself; `normal` is its normalized form."""
+    """NLTK's feature names of a word, for its own tag and those around it; `normal` is its normalized form."""
     return (
         f"i-2 word {normal}",
         f"i-1 word {normal}",
@@ -33,11 +33,11 @@ def _features(word: str, normal: str) -> tuple[str, ...]:
 
 
 class BatchTagger:
-    """Tags as NLTK's tagger does, but all sentences together: their first words, then their second, and so on.
+    """Tags all sentences together, first their first words, then their second, and so on, with the tags of NLTK.
 
-    A tag's score is a sum of weights with three decimals. Here they are summed as integers, without error; NLTK's
-    floating-point sums are off by far less than a thousandth. So both find the same best tag, unless two tags share the
-    best score. Then NLTK's choice hangs on its sums' last bits, and the sentence is left to NLTK.
+    A tag's score is a sum of weights with three decimals. It is computed in integers here, without error, and in NLTK
+    with floating-point errors far below a thousandth, so both find the same best tag unless two tags have the best
+    score. In that case NLTK's choice depends on rounding, and the sentence is tagged by NLTK.
 
     Args:
         nltk_tagger: a loaded tagger.
@@ -62,7 +62,7 @@ class BatchTagger:
         self._describe_word = lru_cache(WORDS_KEPT)(self._describe_word)
 
     def tag_sents(self, sentences: list[list[str]]) -> list[list[tuple[str, str]]]:
-        """Each sentence's tokens with their tags, as `PerceptronTagger.tag_sents` gives them."""
+        """The tokens of each sentence with their tags: the result of `PerceptronTagger.tag_sents`."""
         lengths = np.array([len(sentence) for sentence in sentences], np.int64)
         starts = np.cumsum(lengths + 2 * REACH) - REACH - lengths
         tags, tied = self._tag(self._describe_tokens(sentences), starts, lengths)
@@ -76,14 +76,14 @@ class BatchTagger:
         return tagged
 
     def _tag(self, tokens: np.ndarray, starts: np.ndarray, lengths: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Tags the tokens that `_describe_tokens` gives.
+        """Tags described tokens.
 
         Args:
-            tokens: [N, columns].
-            starts, lengths: [sentences], of each the first token and the number of tokens.
+            tokens: [N, columns] from `_describe_tokens`.
+            starts, lengths: [sentences] first token and number of tokens of each sentence.
 
         Returns:
-            tags [N], and whether two of them shared the best score [N].
+            tags [N], and whether two tags had the best score [N].
         """
         scores_of_words = self._score_words(tokens)
         pairs, tags = tokens[:, PAIR], tokens[:, TAG].copy()
@@ -101,7 +101,7 @@ class BatchTagger:
         return tags, tied
 
     def _score_words(self, tokens: np.ndarray) -> np.ndarray:
-        """What the words say of each token's tag: [N, classes]."""
+        """Scores of each token's tags from the words alone: [N, classes]."""
         scores = np.zeros((len(tokens), self._weights.shape[1]), np.int32)
         for column, offset in enumerate(OFFSETS):
             rows = tokens[REACH + offset : len(tokens) - REACH + offset, column]
@@ -109,7 +109,7 @@ class BatchTagger:
         return scores
 
     def _describe_tokens(self, sentences: list[list[str]]) -> np.ndarray:
-        """Describes the tokens of all sentences one after another, each sentence between its edges: [N, columns]."""
+        """Descriptions of the tokens of all sentences, each sentence padded by NLTK's named tokens: [N, columns]."""
         ids: dict[str, int] = {}
         tokens: list[int] = []
         for sentence in sentences:
@@ -119,11 +119,11 @@ class BatchTagger:
         return np.array([*self._edges, *map(self._describe_word, ids)], np.int32)[tokens]
 
     def _describe_word(self, word: str) -> list[int]:
-        tag = self._nltk_tagger.tagdict.get(word)  # Of words that hardly ever have another one.
+        tag = self._nltk_tagger.tagdict.get(word)  # For unambiguous frequent words.
         return self._describe(word, self._nltk_tagger.normalize(word), self._tag_ids[tag] if tag else UNTAGGED)
 
     def _describe(self, word: str, normal: str, tag: int) -> list[int]:
-        """Rows of the weights of a word's features, its row of `_pair_rows`, and its tag if it is fixed: [columns]."""
+        """Weight rows of a word's features, its row of `_pair_rows`, and its tag if it has a fixed one: [columns]."""
         rows = [self._rows.get(feature, ABSENT) for feature in _features(word, normal)]
         return [*rows, self._pair_ids.get(normal, 0), tag]
 
@@ -140,7 +140,7 @@ class BatchTagger:
         return matrix
 
     def _score_tags(self) -> np.ndarray:
-        """What the two tags before a token say of its own: [tags before, tags two before, classes]."""
+        """Scores of a token's tags from the two previous tags: [previous tag, tag before that, classes]."""
 
         def weights(*features: str) -> np.ndarray:
             return self._weights[[self._rows.get(feature, ABSENT) for feature in features]]
@@ -152,7 +152,7 @@ class BatchTagger:
         return both.reshape(number, number, -1) + before[:, None] + two_before + weights("bias")
 
     def _index_pairs(self) -> tuple[dict[str, int], np.ndarray]:
-        """Where the weights of a word behind a tag stand: row of each word, [1 + words, tags before] of weight rows."""
+        """Weight rows of pairs of previous tag and word: a row for each word, and [1 + words, previous tags]."""
         prefix = "i-1 tag+i word "
         ids: dict[str, int] = {}
         pairs = []

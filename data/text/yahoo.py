@@ -1,7 +1,7 @@
 """Yahoo Answers topic classification (Zhang et al., 2015): `yahoo_answers_csv/{train.csv,test.csv,classes.txt}`.
 
-Rows without a header: class from 1, title, question, best answer. Training sets are drawn from `train.csv`, an equal
-number a class (paper, appendix A.1); the whole of `test.csv` is the test set. Files are streamed, never held.
+Rows without a header: class from 1, title, question, best answer. The training set is drawn from `train.csv`, the same
+number per class (paper, appendix A.1); `test.csv` is the test set. Files are streamed.
 """
 
 import csv
@@ -17,21 +17,24 @@ from data.common.files import lines_with_progress, read_text
 from data.records import Corpus, Document, Documents
 from data.text.recipe import TextRecipe
 
-FOLDER = "yahoo_answers_csv"
+FOLDER, CLASSES_FILE = "yahoo_answers_csv", "classes.txt"
+ROWS = {"train.csv": 1_400_000, "test.csv": 60_000}  # Official number of rows.
+CLASSES = 10  # Official number of classes.
+FIELDS = 4
 GET = "get it with: scripts/get_data.sh yahoo --data {root}, or the miniature with: python -m data.mini --out {root}"
 REPORTED_ROWS = 5
 
-# Lines end at "\n" alone, as editors count them: the fields may hold "\r", which Python would take for one as well.
+# Only "\n" ends a line, as in editors; fields may contain "\r", which Python would count as a line end.
 TEXT = {"errors": "replace", "newline": "\n"}
-LONGEST_FIELD = 10_000_000  # characters; csv's default is outgrown by the answers, and a missing quote ends somewhere.
+LONGEST_FIELD = 10_000_000  # Characters. Answers exceed csv's default; a limit stops after a missing quote.
 
-# What stands for a line break inside the fields; the answers hold pieces of HTML.
+# Line breaks inside fields; the answers contain some HTML.
 LINE_BREAK = re.compile(r"\\n|<br\s*/?>|&#xd;|\r\n?")
 
 
 def files(root: Path) -> list[Path]:
-    """The files below `root` that hold the data set, for a cache to tell whether they changed."""
-    paths = [root / FOLDER / name for name in ("train.csv", "test.csv", "classes.txt")]
+    """The files of the data set below `root`; caches depend on their names, sizes and times."""
+    paths = [root / FOLDER / name for name in (*ROWS, CLASSES_FILE)]
     for path in paths:
         if not path.is_file():
             raise UserError(f"{path}: no such file; {GET.format(root=root)}")
@@ -39,24 +42,24 @@ def files(root: Path) -> list[Path]:
 
 
 def read(root: Path, recipe: TextRecipe) -> Corpus:
-    """Reads the data set below `root`, drawing `recipe.train_documents` rows, an equal number a class.
+    """Reads the data set below `root`, with `recipe.train_documents` training documents drawn equally from all classes.
 
-    Document ids are row numbers of their file, from 1. The draw depends on the recipe's `sample_seed` and size and on
-    the classes of the rows alone. One pass over each file checks it and reads these (about 100,000 rows a second).
+    Document ids are row numbers of the file, from 1. The draw depends only on `sample_seed`, `train_documents` and the
+    classes of the rows. Each file is checked in a first pass (about 100,000 rows per second).
 
     Raises:
-        UserError: a file is absent, has malformed rows, or too few of them.
+        UserError: a file is missing, has malformed rows, or too few rows.
     """
     train_file, test_file, classes_file = files(root)
     get = GET.format(root=root)
     classes = tuple(read_text(classes_file, "list of classes", get).split("\n"))
     classes = tuple(name.strip() for name in classes if name.strip())
     if not classes:
-        raise UserError(f"{classes_file}: names no class; {get}")
+        raise UserError(f"{classes_file}: contains no class; {get}")
     train_labels = _labels(train_file, len(classes))
     test_labels = _labels(test_file, len(classes))
     if len(test_labels) != recipe.test_documents:
-        raise UserError(f"{test_file}: {len(test_labels):,} rows where {recipe.test_documents:,} are expected; {get}")
+        raise UserError(f"{test_file}: has {len(test_labels):,} rows, expected {recipe.test_documents:,}; {get}")
     drawn = _draw(train_labels, recipe, len(classes), train_file)
     return Corpus(
         classes,
@@ -66,11 +69,11 @@ def read(root: Path, recipe: TextRecipe) -> Corpus:
 
 
 def _draw(labels: np.ndarray, recipe: TextRecipe, classes: int, path: Path) -> np.ndarray:
-    """Row indices [train_documents], ascending, the same number from every class, without replacement."""
+    """Row indices [train_documents], ascending, the same number per class, without replacement."""
     per_class, remainder = divmod(recipe.train_documents, classes)
     if remainder:
         raise UserError(
-            f"{path}: text.train_documents is {recipe.train_documents}; it must be a multiple of the {classes} classes"
+            f"{path}: text.train_documents is {recipe.train_documents}; it must be a multiple of {classes} (classes)"
         )
     generator = np.random.default_rng([recipe.sample_seed, recipe.train_documents])
     drawn = []
@@ -78,7 +81,7 @@ def _draw(labels: np.ndarray, recipe: TextRecipe, classes: int, path: Path) -> n
         rows = np.flatnonzero(labels == label)
         if len(rows) < per_class:
             raise UserError(
-                f"{path}: class {label + 1} has {len(rows):,} rows, {per_class:,} are to be drawn; "
+                f"{path}: class {label + 1} has {len(rows):,} rows, but {per_class:,} must be drawn; "
                 f"{GET.format(root=path.parents[1])}"
             )
         drawn.append(generator.choice(rows, per_class, replace=False))
@@ -86,26 +89,26 @@ def _draw(labels: np.ndarray, recipe: TextRecipe, classes: int, path: Path) -> n
 
 
 def _labels(path: Path, classes: int) -> np.ndarray:
-    """Checks every row and returns their labels [rows], from 0."""
+    """Checks all rows and returns their labels [rows], from 0."""
     labels = bytearray()
     malformed = []
     valid = {str(number): number - 1 for number in range(1, classes + 1)}
     for line, row in _rows(lines_with_progress(path, f"checking {path.name}", **TEXT)):
-        if len(row) == 4 and row[0] in valid:
+        if len(row) == FIELDS and row[0] in valid:
             labels.append(valid[row[0]])
         else:
             malformed.append(line)
     if malformed:
         shown = ", ".join(map(str, malformed[:REPORTED_ROWS])) + (", …" if len(malformed) > REPORTED_ROWS else "")
         raise UserError(
-            f"{path}: {len(malformed)} malformed rows, ending at lines {shown}; each must hold a class from 1 to "
-            f"{classes}, title, question and answer, quoted; {GET.format(root=path.parents[1])}"
+            f"{path}: {len(malformed)} malformed rows, ending at lines {shown}; each must be a class from 1 to "
+            f"{classes}, title, question and answer, in quotes; {GET.format(root=path.parents[1])}"
         )
     return np.frombuffer(labels, np.uint8)
 
 
 def _documents(path: Path, rows: np.ndarray) -> Iterator[Document]:
-    """Yields the documents at the ascending row indices `rows`."""
+    """Yields the documents at ascending row indices."""
     wanted = map(int, rows)
     following = next(wanted, None)
     with path.open(encoding="utf-8", **TEXT) as file:
@@ -118,9 +121,9 @@ def _documents(path: Path, rows: np.ndarray) -> Iterator[Document]:
 
 
 def _rows(lines: Iterable[str]) -> Iterator[tuple[int, list[str]]]:
-    """Yields (line number at which the row ends, fields); a row that is not CSV has no fields."""
+    """Yields (line number of the row's end, fields); malformed CSV yields no fields."""
     csv.field_size_limit(LONGEST_FIELD)
-    # Python 3.10 refuses NUL characters, which later ones take.
+    # Python 3.10 rejects NUL characters.
     reader = csv.reader((line.replace("\0", "\ufffd") for line in lines), strict=True)
     while True:
         try:

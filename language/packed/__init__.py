@@ -1,1 +1,1 @@
-"""HAN over real words only: the same result as `language.han`, in a fraction of the time on a CPU."""
+"""HAN without padding: the same results as `language.han`, in a fraction of the time on a CPU."""

@@ -1,8 +1,7 @@
-"""An LSTM over packed sequences, forward and gradient written out.
+"""An LSTM over packed sequences (see `language.packed.packing`) with an explicit gradient.
 
-The order of packed elements is that of `language.packed.packing`. Written out, the gradient of the weights is one
-matrix product over all time steps, what a step saves for its gradient is read without being copied, and the loops
-stay small graphs, which compile in a second.
+The explicit gradient computes the gradient of the weights in one matrix product over all time steps, reads saved values
+without copying them, and keeps the loops small graphs that compile in a second.
 """
 
 import tensorflow as tf
@@ -13,17 +12,21 @@ def packed_lstm(
 ) -> tf.Tensor:
     """Runs an LSTM over packed sequences (Hochreiter and Schmidhuber, 1997, with forget gates, as in Keras).
 
-    Cost: one product [counts[t], U] x [U, 4U] a time step, three times that with the gradient.
+    Cost: one product [counts[t], U] x [U, 4U] per time step, three times that with the gradient.
 
     Args:
-        inputs: [V, 4U] what V distinct elements add to the gates, bias included; input, forget, candidate, output.
-        index: [P] int32, which of them each packed element is.
+        inputs: [V, 4U] input projections, bias included, of V distinct elements: input, forget, candidate, output gate.
+        index: [P] int32, index into `inputs` of each packed element.
         recurrent_kernel: [U, 4U].
-        counts: [T] int32, how many sequences have an element at each time; falling.
-        reverse: whether to run from the last element of each sequence to its first.
+        counts: [T] int32, number of sequences with an element at each time; non-increasing.
+        reverse: run from the last element of each sequence to the first.
 
     Returns:
-        [P, U] hidden states, packed in the same way.
+        [P, U] hidden states, packed in the same order.
+
+    >>> hidden = packed_lstm(tf.zeros([1, 8]), tf.constant([0, 0, 0]), tf.zeros([2, 8]), tf.constant([2, 1]), False)
+    >>> hidden.shape  # two sequences, of two elements and one
+    TensorShape([3, 2])
     """
 
     @tf.custom_gradient
@@ -42,7 +45,7 @@ def packed_lstm(
 def _forward(
     inputs: tf.Tensor, index: tf.Tensor, recurrent_kernel: tf.Tensor, counts: tf.Tensor, reverse: bool
 ) -> tuple[tf.Tensor, list[tf.TensorArray]]:
-    """Hidden states [P, U], and of each time step what its gradient needs."""
+    """Hidden states [P, U], and the values of each time step that the gradient needs."""
     steps, units = tf.size(counts), recurrent_kernel.shape[0]
     starts = tf.cumsum(counts, exclusive=True)
 
@@ -82,7 +85,7 @@ def _forward(
 def _backward(
     gradient: tf.Tensor, saved: list[tf.TensorArray], recurrent_kernel: tf.Tensor, counts: tf.Tensor, reverse: bool
 ) -> tuple[tf.Tensor, tf.Tensor]:
-    """Gradients of the gates [P, 4U] and `recurrent_kernel` [U, 4U] from that of the hidden states [P, U]."""
+    """Gradients of the gates [P, 4U] and `recurrent_kernel` [U, 4U] from the gradient of the hidden states [P, U]."""
     steps, units = tf.size(counts), recurrent_kernel.shape[0]
     starts = tf.cumsum(counts, exclusive=True)
     previous, *rest = saved
@@ -128,6 +131,6 @@ def _tanh_gradient(output: tf.Tensor, gradient: tf.Tensor) -> tf.Tensor:
 
 
 def _resize(state: tf.Tensor, count: tf.Tensor) -> tf.Tensor:
-    """Drops the states of sequences that have ended, or adds zero states for those that begin."""
+    """Drops the states of sequences that have ended, or adds zero states for sequences that start."""
     state = state[:count]
     return tf.pad(state, [[0, count - tf.shape(state)[0]], [0, 0]])

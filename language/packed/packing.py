@@ -1,4 +1,4 @@
-"""Sequences without their padding: packed for an LSTM, and in groups of like length for what sees whole sequences."""
+"""Sequences without padding: packed for an LSTM, and in groups of similar length for layers over whole sequences."""
 
 from typing import NamedTuple
 
@@ -6,12 +6,12 @@ import tensorflow as tf
 
 
 class Groups(NamedTuple):
-    """The sequences of a `Packing` in groups of neighbours, each padded to its longest sequence only.
+    """The sequences of a `Packing` in consecutive groups, each padded to its longest sequence.
 
     Args:
-        masks: of each group, [n, w] bool, which slots hold an element.
-        index: of each group, [n, w] int32, the packed element in each slot; 0 where there is none.
-        slots: [P] int32, where each packed element stands among the slots of all groups.
+        masks: for each group, [n, w] bool, false for padding.
+        index: for each group, [n, w] int32, index of the packed element in each slot; 0 at padding.
+        slots: [P] int32, slot of each packed element among the slots of all groups.
     """
 
     masks: list[tf.Tensor]
@@ -19,15 +19,15 @@ class Groups(NamedTuple):
     slots: tf.Tensor
 
     def pad(self, packed: tf.Tensor) -> list[tf.Tensor]:
-        """[P] or [P, C] -> of each group [n, w] or [n, w, C].
+        """[P] or [P, C] -> for each group [n, w] or [n, w, C].
 
-        Padding holds the values of some element: readers must go by the mask, and give padding a gradient of 0.
+        Padding contains values of an arbitrary element: mask the result, and give padding a gradient of 0.
         """
 
         @tf.custom_gradient
         def run(packed: tf.Tensor):
             def gradient(*d_padded: tf.Tensor) -> tf.Tensor:
-                # As a gather, for it costs a third of the sum that TensorFlow would make of it.
+                # A gather costs a third of the sum that TensorFlow would compute.
                 shape = tf.concat([[-1], tf.shape(packed)[1:]], axis=0)
                 return tf.gather(tf.concat([tf.reshape(part, shape) for part in d_padded], axis=0), self.slots)
 
@@ -37,15 +37,18 @@ class Groups(NamedTuple):
 
 
 class Packing(NamedTuple):
-    """The P elements of R sequences in the order in which an LSTM takes them.
+    """The P elements of R sequences in the order in which an LSTM consumes them (as PyTorch's packed sequences).
 
-    First come the first elements of all sequences, then the second elements of those that have one, and so on. Within
-    a time step the sequences stand by falling length, so that those that go on are always the first ones (as in
-    PyTorch's packed sequences).
+    The first elements of all sequences come first, then all second elements, and so on. Longer sequences come first, so
+    the sequences that continue at the next time step are always the leading ones.
 
     Args:
-        mask: [R, T] bool, which slots of the padded sequences hold an element.
-        counts: [T] int32, how many sequences have an element at each time.
+        mask: [R, T] bool, false for padding.
+        counts: [T] int32, number of sequences with an element at each time.
+
+    >>> packing = Packing.of(tf.constant([[1, 2, 3], [4, 0, 0]]) > 0)
+    >>> packing.pack(tf.constant([[1, 2, 3], [4, 0, 0]])).numpy()
+    array([1, 4, 2, 3], dtype=int32)
     """
 
     mask: tf.Tensor
@@ -53,15 +56,17 @@ class Packing(NamedTuple):
 
     @classmethod
     def of(cls, mask: tf.Tensor) -> "Packing":
-        """Packs sequences, the longest first, each with its elements before its padding.
+        """Packs sequences sorted by decreasing length, each with its padding at the end.
 
         Raises:
-            InvalidArgumentError: padding stands between elements, or a sequence is longer than the one before it.
+            InvalidArgumentError: padding precedes an element, or a sequence is longer than the previous one.
         """
         after_padding = mask[:, 1:] & ~mask[:, :-1]
         longer_than_before = mask[1:] & ~mask[:-1]
-        tf.debugging.assert_equal(tf.reduce_any(after_padding), False, "padding stands between elements")
-        tf.debugging.assert_equal(tf.reduce_any(longer_than_before), False, "sequences are not by falling length")
+        tf.debugging.assert_equal(tf.reduce_any(after_padding), False, "padding before an element")
+        tf.debugging.assert_equal(
+            tf.reduce_any(longer_than_before), False, "sequences are not sorted by decreasing length"
+        )
         return cls(mask, tf.math.count_nonzero(mask, axis=0, dtype=tf.int32))
 
     def pack(self, padded: tf.Tensor) -> tf.Tensor:
@@ -69,7 +74,7 @@ class Packing(NamedTuple):
         return tf.boolean_mask(tf.transpose(padded), tf.transpose(self.mask))
 
     def groups(self, number: int) -> Groups:
-        """Cuts the sequences into `number` groups of as many sequences each, or one fewer."""
+        """Splits the sequences into `number` groups whose sizes differ by at most one."""
         sequences = tf.shape(self.mask)[0]  # R
         lengths = tf.math.count_nonzero(self.mask, axis=1, dtype=tf.int32)  # [R]
         starts = tf.cumsum(self.counts, exclusive=True)  # [T]
@@ -86,5 +91,5 @@ class Packing(NamedTuple):
 
 
 def longest_first(lengths: tf.Tensor) -> tf.Tensor:
-    """Indices [R] that put sequences of these lengths [R] into the order that `Packing` wants."""
+    """Indices [R] that sort sequences of these lengths [R] for `Packing`."""
     return tf.argsort(lengths, direction="DESCENDING", stable=True)

@@ -16,10 +16,10 @@ from data.text.encoding import EncodedCorpus
 from data.text.word_vectors import word_vectors
 from language.checkpoint import build_model, keep_inputs
 from language.config import Config
+from language.engine import Step, make_train_step
+from language.engine import train_epoch as train_epoch
 from language.han import HAN
 from language.packed.han import quickest_forward
-from language.train import Step, make_train_step
-from language.train import train_epoch as train_epoch
 
 
 def set_threads(threads: int) -> None:

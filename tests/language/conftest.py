@@ -43,7 +43,7 @@ def posts(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="session")
 def config() -> Config:
-    """The miniature's supervised config, made smaller still."""
+    """The miniature's supervised config, reduced further."""
     config = read_config(Config, CONFIGS / "mini" / "20news" / "fan-sup.yaml")
     text = dataclasses.replace(config.text, train_documents=60, test_documents=20, max_sentences=4, max_words=6)
     model = dataclasses.replace(config.model, embedding_size=6, lstm_units=5, attention_size=4, d_k=4)

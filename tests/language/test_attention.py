@@ -1,4 +1,4 @@
-"""AttentionPooling and FocusedAttention against float64 NumPy, and their contracts on padding."""
+"""AttentionPooling and FocusedAttention against float64 NumPy, and their treatment of padding."""
 
 import keras
 import numpy as np
@@ -41,9 +41,6 @@ def reference_focused_attention(layer, x, mask):
     return softmax(weights, pairs) @ x, weights
 
 
-LAYERS = [(AttentionPooling(6), reference_pooling), (FocusedAttention(6), reference_focused_attention)]
-
-
 def numerical_gradient(function, x, step=1e-6):
     """Central differences of a scalar float64 function."""
     gradient = np.zeros_like(x)
@@ -55,23 +52,22 @@ def numerical_gradient(function, x, step=1e-6):
     return gradient
 
 
-@pytest.mark.parametrize(("layer", "reference"), LAYERS)
-@pytest.mark.parametrize("mask", [MASK, np.ones_like(MASK)])
-def test_values_equal_the_float64_evaluation(layer, reference, mask):
+both_layers = pytest.mark.parametrize(
+    ("layer", "reference"),
+    [(AttentionPooling(6), reference_pooling), (FocusedAttention(6), reference_focused_attention)],
+)
+
+
+@both_layers
+@pytest.mark.parametrize("mask", [MASK, np.ones_like(MASK)], ids=["padded", "full"])
+def test_values_equal_float64_evaluation(layer, reference, mask):
     x = features()
     for actual, expected in zip(layer(x, mask=tf.constant(mask)), reference(layer, x.astype(float), mask), strict=True):
         np.testing.assert_allclose(actual, expected, rtol=TOLERANCE, atol=TOLERANCE * np.abs(expected).max())
 
 
-@pytest.mark.parametrize(("layer", "reference"), LAYERS)
-@pytest.mark.parametrize("dtype", [np.float32, np.int32, np.uint8])
-def test_masks_may_be_of_any_number_type(layer, reference, dtype):
-    for output, same in zip(layer(features(), mask=MASK.astype(dtype)), layer(features(), mask=MASK), strict=True):
-        np.testing.assert_array_equal(output, same)
-
-
-@pytest.mark.parametrize(("layer", "reference"), LAYERS)
-def test_gradients_equal_central_differences_in_float64(layer, reference):
+@both_layers
+def test_gradients_equal_central_differences(layer, reference):
     x = features()
     output_weights = np.random.default_rng(1).normal(size=layer(x, mask=tf.constant(MASK))[0].shape)
 
@@ -86,25 +82,22 @@ def test_gradients_equal_central_differences_in_float64(layer, reference):
     assert np.abs(actual - expected).max() / np.abs(expected).max() < TOLERANCE
 
 
-@pytest.mark.parametrize(("layer", "reference"), LAYERS)
-def test_what_stands_in_padded_slots_changes_no_bit(layer, reference):
+@both_layers
+@pytest.mark.parametrize("dtype", [np.float32, np.int32, np.uint8])
+def test_masks_of_any_number_type(layer, reference, dtype):
+    for output, same in zip(layer(features(), mask=MASK.astype(dtype)), layer(features(), mask=MASK), strict=True):
+        np.testing.assert_array_equal(output, same)
+
+
+@both_layers
+def test_padding_changes_no_bit(layer, reference):
     x = features()
+    before = layer(x, mask=tf.constant(MASK))
+    assert not any(output.numpy()[3].any() for output in before)  # The last sequence is all padding.
     for filler in (1e3, np.inf, np.nan):
         changed = np.where(MASK[..., None], x, filler).astype(np.float32)
-        for before, after in zip(layer(x, mask=tf.constant(MASK)), layer(changed, mask=tf.constant(MASK)), strict=True):
-            np.testing.assert_array_equal(before, after)
-
-
-@pytest.mark.parametrize(("layer", "reference"), LAYERS)
-def test_without_a_real_entity_outputs_are_zero(layer, reference):
-    for output in layer(features(), mask=tf.constant(MASK)):
-        assert not output.numpy()[3].any()
-
-
-def test_a_single_entity_attends_to_itself():
-    x = features()
-    context, _ = LAYERS[1][0](x, mask=tf.constant(MASK))
-    np.testing.assert_allclose(context.numpy()[2, 0], x[2, 0], rtol=1e-6)
+        for one, other in zip(before, layer(changed, mask=tf.constant(MASK)), strict=True):
+            np.testing.assert_array_equal(one, other)
 
 
 def test_saturated_logits_pick_the_largest():
@@ -112,8 +105,8 @@ def test_saturated_logits_pick_the_largest():
     np.testing.assert_array_equal(weights, [[1, 0, 0], [0.5, 0.5, 0]])
 
 
-@pytest.mark.parametrize(("layer", "reference"), LAYERS)
-def test_layers_survive_saving_and_loading(layer, reference, tmp_path):
+@both_layers
+def test_saved_layers_load(layer, reference, tmp_path):
     inputs = keras.Input((5, 7))
     model = keras.Model(inputs, layer.__class__.from_config({**layer.get_config(), "name": "other"})(inputs)[0])
     for name in ("model.keras", "model.h5"):
@@ -122,7 +115,7 @@ def test_layers_survive_saving_and_loading(layer, reference, tmp_path):
         np.testing.assert_array_equal(model(features()), loaded(features()))
 
 
-def test_keras_masks_reach_the_layers():
+def test_layers_use_keras_masks():
     words = np.array([[3, 1, 0], [2, 0, 0]])
     embedded = keras.layers.Embedding(4, 7, mask_zero=True)(words)
     for layer in (AttentionPooling(6), FocusedAttention(6)):

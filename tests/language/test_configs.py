@@ -1,4 +1,4 @@
-"""The shipped configs: each complete, and different from its neighbours in nothing but what its name says."""
+"""The shipped configs are complete and differ only in what their names say."""
 
 import dataclasses
 from pathlib import Path
@@ -7,6 +7,7 @@ import pytest
 
 from data.common.config import read_config
 from data.common.errors import UserError
+from data.text.encoding import READERS
 from language.config import Config
 
 FOLDER = Path(__file__).parents[2] / "language" / "configs"
@@ -15,26 +16,18 @@ TABLE_6 = {"hatt", "fan-unsup", "fan-sup"}
 TABLE_8 = {"fan-sup-different-word", "fan-sup-same-category", "fan-sup-different-category"}
 
 
-def read(path):
-    return read_config(Config, path)
-
-
-def test_every_experiment_of_tables_6_and_8_has_its_config():
+def test_tables_6_and_8_have_a_config_per_experiment():
     for preset in ("paper", "mini"):
-        for dataset in ("20news", "yahoo-mini", "yahoo-half"):
+        for dataset in READERS:
             names = {path.stem for path in (FOLDER / preset / dataset).iterdir()}
             assert names == (TABLE_6 | TABLE_8 if dataset == "20news" else TABLE_6)
 
 
 @pytest.mark.parametrize("path", PATHS, ids=lambda path: str(path.relative_to(FOLDER)))
-def test_a_config_stands_where_its_runs_will(path):
-    config = read(path)
+def test_a_config_differs_only_in_what_its_name_says(path):
+    config = read_config(Config, path)
     assert (config.preset, config.dataset, config.variant) == (*path.parts[-3:-1], path.stem)
-
-
-@pytest.mark.parametrize("path", PATHS, ids=lambda path: str(path.relative_to(FOLDER)))
-def test_variants_differ_in_what_their_name_says_alone(path):
-    config, supervised = read(path), read(path.with_name("fan-sup.yaml"))
+    supervised = read_config(Config, path.with_name("fan-sup.yaml"))
     weight = 0.1 if config.variant.startswith("fan-sup") else 0.0
     rule = config.variant.removeprefix("fan-sup").lstrip("-").replace("-", "_") if weight else ""
     expected = dataclasses.replace(
@@ -44,16 +37,9 @@ def test_variants_differ_in_what_their_name_says_alone(path):
         relation_loss=dataclasses.replace(supervised.relation_loss, weight=weight, rule=rule or "semantic"),
     )
     assert config == expected
-
-
-@pytest.mark.parametrize("path", PATHS, ids=lambda path: str(path.relative_to(FOLDER)))
-def test_data_sets_of_a_preset_share_network_and_schedule(path):
-    config, newsgroups = read(path), read(path.parents[1] / "20news" / path.name)
-    assert (config.model, config.relation_loss, config.training) == (
-        newsgroups.model,
-        newsgroups.relation_loss,
-        newsgroups.training,
-    )
+    newsgroups = read_config(Config, path.parents[1] / "20news" / path.name)
+    for section in ("model", "relation_loss", "training"):
+        assert getattr(config, section) == getattr(newsgroups, section)
 
 
 @pytest.mark.parametrize(
@@ -67,15 +53,27 @@ def test_data_sets_of_a_preset_share_network_and_schedule(path):
         ("fan-sup.yaml", "training.learning_rate=.nan"),
         ("fan-sup.yaml", "model.d_k=0"),
         ("fan-sup.yaml", "relation_loss.rule=different-word"),
+        ("fan-sup.yaml", "text.sample_seed=-1"),
+        ("fan-sup.yaml", "text.holdout=1.0"),
+        ("fan-sup.yaml", "text.max_words=0"),
+        ("fan-sup.yaml", "dataset=reuters"),
+        ("fan-sup.yaml", "variant=fan-sup/mine"),
+        ("fan-sup.yaml", "variant=.."),
+        ("fan-sup.yaml", "variant=''"),
     ],
 )
-def test_what_contradicts_the_variant_or_makes_no_sense_is_refused(name, change):
+def test_contradictory_or_invalid_values_are_refused(name, change):
     with pytest.raises(UserError, match=change.partition("=")[0]):
         read_config(Config, FOLDER / "paper" / "20news" / name, [change])
 
 
-def test_the_paper_preset_has_the_papers_sizes():
-    config = read(FOLDER / "paper" / "20news" / "fan-sup.yaml")
+def test_a_variant_may_have_any_plain_name():
+    config = read_config(Config, FOLDER / "paper" / "20news" / "fan-sup.yaml", ["variant=fan-sup-mine"])
+    assert config.variant == "fan-sup-mine"
+
+
+def test_the_paper_preset_has_the_sizes_of_the_paper():
+    config = read_config(Config, FOLDER / "paper" / "20news" / "fan-sup.yaml")
     assert (config.text.train_documents, config.text.test_documents) == (11314, 7532)
     assert (config.text.max_sentences, config.text.max_words, config.text.holdout) == (15, 30, 0)
     model = config.model

@@ -3,7 +3,7 @@ import random
 import pytest
 from nltk.tokenize import NLTKWordTokenizer
 
-from data.text.tokenizer import MARKS, tokenize
+from data.text.sentences import MARKS, tokenize
 
 nltk_tokenize = NLTKWordTokenizer().tokenize
 
@@ -25,31 +25,26 @@ PIECES = [*MARKS, *CONTRACTIONS, *CLITICS, *OTHERS, *BLANKS, *BLANKS]
         ("", ""),
     ],
 )
-def test_a_sentence_becomes_tokens(sentence, tokens):
+def test_tokens_of_a_sentence(sentence, tokens):
     assert " ".join(tokenize(sentence)) == tokens
 
 
-@pytest.mark.parametrize("mark", [*MARKS, *CONTRACTIONS, *CLITICS])
-def test_each_mark_has_its_effect_wherever_it_stands(mark):
+@pytest.mark.parametrize("mark", [*MARKS, *CONTRACTIONS, *CLITICS, "gİmme", "gımme", "ſo wanna K"])
+def test_marks_act_in_any_position_as_in_nltk(mark):
     forms = ("_", "_a", "a_", "a _", "_ a", "a _ b", "a_b", "a _b", "a_ b", "a_\nb")
     sentences = [form.replace("_", mark) for form in forms]
     sentences += [sentence.upper() for sentence in sentences]
     assert list(map(tokenize, sentences)) == list(map(nltk_tokenize, sentences))
 
 
-def test_dotted_and_dotless_letters_are_contracted_as_by_nltk():
-    for sentence in ("gİmme it", "gımme it", "ſo wanna K"):
-        assert tokenize(sentence) == nltk_tokenize(sentence)
-
-
-def test_any_mixture_gives_the_tokens_that_nltk_gives():
+def test_random_mixtures_give_the_tokens_of_nltk():
     draw = random.Random(0)
     for _ in range(4000):
         sentence = "".join(draw.choices(PIECES, k=draw.randint(1, 12)))
         assert tokenize(sentence) == nltk_tokenize(sentence), repr(sentence)
 
 
-def test_real_posts_give_the_tokens_that_nltk_gives(real_posts):
+def test_real_posts_give_the_tokens_of_nltk(real_posts):
     paragraphs = [paragraph for post in real_posts for paragraph in post.split("\n\n")]
     assert len(paragraphs) > 1000
     for paragraph in paragraphs:

@@ -37,7 +37,7 @@ def refusal(corpus: EncodedCorpus, path: str) -> str:
     return str(error.value)
 
 
-def test_random_vectors_are_small_and_the_seed_s(corpus):
+def test_random_vectors_depend_on_the_seed(corpus):
     vectors = word_vectors("random", corpus, size=50, seed=1)
     assert (vectors.shape, vectors.dtype) == ((6, 50), np.float32)
     assert not vectors[0].any()
@@ -47,55 +47,45 @@ def test_random_vectors_are_small_and_the_seed_s(corpus):
 
 
 @pytest.mark.parametrize("header", ["", "5 3\n"])
-def test_glove_s_and_word2vec_s_formats_are_read(corpus, write, capsys, header):
-    path = write(header + GLOVE)
+@pytest.mark.parametrize("line_end", ["\n", "\r\n"])
+def test_files_of_glove_and_word2vec_are_read(corpus, write, capsys, header, line_end):
+    path = write((header + " 9 9 9\n" + GLOVE).replace("\n", line_end))
     vectors = word_vectors(path, corpus, size=3, seed=0)
     assert (vectors.shape, vectors.dtype) == ((6, 3), np.float32)
     np.testing.assert_array_equal(vectors[[2, 3, 5]], np.array([[1, 2, 3], [-0.5, 1e-3, 0.25], [1, 1, 1]], np.float32))
-    assert capsys.readouterr().out == f"word vectors: 3 of 6 words from {path}; the others start at random\n"
-
-
-def test_words_that_a_file_lacks_start_at_random_and_padding_at_0(corpus, write):
-    vectors = word_vectors(write(" 9 9 9\n" + GLOVE), corpus, size=3, seed=0)
     random = word_vectors("random", corpus, size=3, seed=0)
-    np.testing.assert_array_equal(vectors[[1, 4]], random[[1, 4]])
+    np.testing.assert_array_equal(vectors[[1, 4]], random[[1, 4]])  # Words that are not in the file.
     assert not vectors[0].any()
-
-
-def test_windows_line_ends_change_nothing(corpus, write):
-    unix = word_vectors(write(GLOVE), corpus, size=3, seed=0)
-    np.testing.assert_array_equal(word_vectors(write(GLOVE.replace("\n", "\r\n")), corpus, size=3, seed=0), unix)
+    assert "3 of 6 words" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
-    ("text", "line"),
+    ("text", "place"),
     [
-        ("the 1 2 3\ndog 1 2\n", "line 2 holds too few values; model.embedding_size is 3"),
-        ("the 1 2 3\n\n", "line 2 holds too few values; model.embedding_size is 3"),
-        ("2 2\nthe 1 2\n", "line 2 holds too few values; model.embedding_size is 3"),
-        ("the 1 2 3 4\n", "holds no vector of the 6 words; is model.embedding_size that of the file?"),
-        ("a 1 2 3\n", "holds no vector of the 6 words; is model.embedding_size that of the file?"),
-        ("", "holds no vector of the 6 words; is model.embedding_size that of the file?"),
-        ("the 1 2 x\n", "line 1: could not convert string to float: 'x'; word vectors stand as word, space, values"),
-        ("dog 1 2 3\nthe 1 nan 3\n", "line 2: holds a value that is not finite; remove the line"),
-        ("the 1 1e99 3\n", "line 1: holds a value that is not finite; remove the line"),
+        ("the 1 2 3\ndog 1 2\n", "line 2 "),
+        ("the 1 2 3\n\n", "line 2 "),
+        ("2 2\nthe 1 2\n", "line 2 "),
+        ("the 1 2 3 4\n", "no vector"),
+        ("a 1 2 3\n", "no vector"),
+        ("", "no vector"),
+        ("the 1 2 x\n", "line 1: "),
+        ("dog 1 2 3\nthe 1 nan 3\n", "line 2: "),
+        ("the 1 1e99 3\n", "line 1: "),
     ],
 )
-def test_a_file_that_does_not_fit_is_refused(corpus, write, text, line):
+def test_unusable_files_are_refused(corpus, write, text, place):
     path = write(text)
-    assert refusal(corpus, path).startswith(f"{path}: {line}")
+    assert refusal(corpus, path).startswith(f"{path}: {place}")
 
 
-def test_what_is_no_text_file_is_refused(corpus, tmp_path):
-    remedy = "model.word_vectors is random, skipgram or the path of a text file"
+def test_files_that_are_not_text_are_refused(corpus, tmp_path):
     (tmp_path / "binary").write_bytes(b"3 3\nthe \xff\xfe\x00")
     for path in (tmp_path / "absent", tmp_path, tmp_path / "binary"):
         refused = refusal(corpus, str(path))
-        assert refused.startswith(f"{path}: cannot be read as word vectors (")
-        assert refused.endswith(remedy)
+        assert refused.startswith(f"{path}: ") and "model.word_vectors" in refused
 
 
-def test_skip_gram_vectors_are_the_same_every_time_and_kept(corpus, tmp_path):
+def test_skipgram_vectors_are_reproducible_and_cached(corpus, tmp_path):
     vectors = word_vectors("skipgram", corpus, size=8, seed=1)
     assert (vectors.shape, vectors.dtype) == ((6, 8), np.float32)
     assert not vectors[0].any()
@@ -107,9 +97,9 @@ def test_skip_gram_vectors_are_the_same_every_time_and_kept(corpus, tmp_path):
     np.testing.assert_array_equal(word_vectors("skipgram", without_text, size=8, seed=3), vectors)
 
 
-def test_damaged_skip_gram_vectors_get_one_line(corpus, tmp_path):
+def test_damaged_skipgram_vectors_get_one_line(corpus, tmp_path):
     path = tmp_path / "skipgram-8.npy"
     np.save(path, np.zeros((6, 8), np.float32))
     path.write_bytes(path.read_bytes()[:-4])
-    with pytest.raises(UserError, match="skipgram-8.npy: skip-gram vectors is damaged .*; remove the file"):
+    with pytest.raises(UserError, match=f"^{path}: "):
         word_vectors("skipgram", corpus, size=8, seed=0)

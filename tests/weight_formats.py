@@ -1,4 +1,4 @@
-"""A randomly filled network of each format that is converted, and the file that its publisher would have written."""
+"""For each file format, a random network and the file that its publisher would write."""
 
 import functools
 from collections.abc import Callable

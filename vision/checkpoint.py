@@ -1,6 +1,5 @@
-"""What a run keeps to go on from and to predict with, and the way back from its folder."""
+"""Checkpoints of runs: what training resumes from and predictions are made with."""
 
-import errno
 import zlib
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,73 +9,74 @@ import numpy as np
 from mxnet import gluon
 
 from data.common.config import read_config
-from data.common.errors import REMEDIES, UserError
+from data.common.errors import UserError
 from data.common.files import read_arrays, read_text, replaced_on_success, write_arrays, write_text
 from data.common.runs import RunFolder
 from data.records import ImageDataset, ImageRecord, SceneDataset, SceneRecord
 from vision.config import Config
 from vision.devices import reason
 from vision.models.detector import Detector
+from vision.parameters import verified_on_success
 
 TRAIN_AGAIN = "remove the run folder and train again"
 
-# What MXNet raises for weights that are damaged or of another network.
+# Raised by MXNet for weights that are damaged or of another network.
 UNUSABLE = (AssertionError, AttributeError, KeyError, ValueError, mx.MXNetError)
 
 
 def keep_inputs(run: RunFolder, dataset: ImageDataset | SceneDataset) -> None:
-    """Keeps with the run the names of its classes, and which images it is trained on."""
+    """Stores the class names of a run and the identity of its training images."""
     keep_classes(run, dataset.classes)
     write_arrays(run.path / "train_images.npz", **_inputs(dataset))
 
 
 def keep_classes(run: RunFolder, classes: Sequence[str]) -> None:
-    """Keeps with the run the names of its classes, in the order of the labels."""
+    """Stores the class names of a run, in the order of the labels."""
     write_text(run.path / "classes.txt", "\n".join(classes))
 
 
 def require_same_inputs(run: RunFolder, dataset: ImageDataset | SceneDataset) -> None:
-    """Raises a `UserError` where an interrupted run was begun on other images than those at hand."""
+    """Raises a `UserError` if an interrupted run was started on other images."""
     inputs = _inputs(dataset)
     kept = read_arrays(run.path / "train_images.npz", list(inputs), "list of training images", TRAIN_AGAIN)
     same_images = all(map(np.array_equal, kept.values(), inputs.values()))
     if read_classes(run) != dataset.classes or not same_images:
         raise UserError(
-            f"{run.path}: was begun on other images or annotations; give their --data, or another --runs folder"
+            f"{run.path}: started on other images or annotations; use their --data, or another --runs folder"
         )
 
 
 def read_classes(run: RunFolder) -> tuple[str, ...]:
-    """The classes of a run, in the order of the labels."""
+    """The class names of a run, in the order of the labels."""
     path = run.path / "classes.txt"
     classes = tuple(read_text(path, "list of classes", TRAIN_AGAIN).split("\n"))
     if not all(classes):
-        raise UserError(f"{path}: damaged, for one of its classes has no name; {TRAIN_AGAIN}")
+        raise UserError(f"{path}: damaged, one of the class names is empty; {TRAIN_AGAIN}")
     return classes
 
 
 def save(run: RunFolder, epoch: int, network: gluon.Block, trainer: gluon.Trainer) -> None:
-    """Writes the checkpoint of an epoch, then removes the one before it, and what a killed process left half-written.
+    """Writes the checkpoint of an epoch, then removes the previous one and the partial files of killed processes.
 
-    The weights come last: a checkpoint is there when they are.
+    The weights are written last: a checkpoint exists if its weights do.
 
     Raises:
         OSError, UserError: the disk is full.
     """
     with replaced_on_success(_states(run, epoch)) as temporary:
         trainer.save_states(str(temporary))
-    with replaced_on_success(weights_of(run, epoch)) as temporary:
-        _save_weights(network, temporary, weights_of(run, epoch))
+    with verified_on_success(weights_of(run, epoch)) as temporary:
+        network.save_parameters(str(temporary))
     for path in run.checkpoints.glob("*epoch-*"):
         if path not in (_states(run, epoch), weights_of(run, epoch)):
             path.unlink()
 
 
 def newest_epoch(run: RunFolder) -> int:
-    """The epoch of the newest checkpoint; 0 where there is none yet.
+    """The epoch of the newest checkpoint; 0 for a new run.
 
     Raises:
-        UserError: there was one and it is gone.
+        UserError: the checkpoint of a started run is missing.
     """
     numbers = (path.stem.removeprefix("epoch-") for path in run.checkpoints.glob("epoch-*.params"))
     epochs = [int(number) for number in numbers if number.isdecimal()]
@@ -89,14 +89,14 @@ def restore(run: RunFolder, network: gluon.Block, trainer: gluon.Trainer, device
     """Reads the newest checkpoint of a run.
 
     Raises:
-        UserError: it is damaged, or of another network.
+        UserError: the checkpoint is damaged, or of another network.
     """
     epoch = newest_epoch(run)
     load_weights(network, weights_of(run, epoch), devices)
     path = _states(run, epoch)
     try:
         trainer.load_states(str(path))
-    except Exception as error:  # Of a garbled file, pickle does whatever its bytes happen to say.
+    except Exception as error:  # a damaged pickle may raise anything
         raise _unusable(path, error) from None
 
 
@@ -123,11 +123,11 @@ def trained_weights(run: RunFolder) -> Path:
     """The file of a finished run's weights.
 
     Raises:
-        UserError: it is gone.
+        UserError: it is missing.
     """
     epoch = newest_epoch(run)
     if not epoch:
-        raise UserError(f"{run.checkpoints}: holds no checkpoint; {TRAIN_AGAIN}")
+        raise UserError(f"{run.checkpoints}: contains no checkpoint; {TRAIN_AGAIN}")
     return weights_of(run, epoch)
 
 
@@ -144,7 +144,7 @@ def load_weights(network: gluon.Block, path: Path, devices: list[mx.Context]) ->
 
 
 class TrainedRun:
-    """A finished run's config, classes and network.
+    """A finished detection run: config, classes and network.
 
     Raises:
         UserError: the run is not finished, or its files are missing, damaged or of another network.
@@ -161,7 +161,7 @@ class TrainedRun:
 
 
 def _inputs(dataset: ImageDataset | SceneDataset) -> dict[str, np.ndarray]:
-    """The ids of the images, and of each, [I], a checksum of what is annotated, or the class of its scene."""
+    """Ids [I] of the images, and [I] checksums of their annotations or labels of their scenes."""
     records = dataset.records
     return {
         "ids": np.array([record.id for record in records]),
@@ -180,14 +180,5 @@ def _states(run: RunFolder, epoch: int) -> Path:
     return run.checkpoints / f"epoch-{epoch}.states"
 
 
-def _save_weights(network: gluon.Block, temporary: Path, path: Path) -> None:
-    """Writes to `temporary` what is to stand at `path`."""
-    try:
-        network.save_parameters(str(temporary))
-        mx.nd.load(str(temporary))  # If the disk is full at the last bytes, MXNet drops them without a word.
-    except mx.MXNetError as error:
-        raise UserError(f"{path}: cannot be written ({reason(error)}); {REMEDIES[errno.ENOSPC]}") from None
-
-
 def _unusable(path: Path, error: Exception) -> UserError:
-    return UserError(f"{path}: not a whole checkpoint of this run's config ({reason(error)}); {TRAIN_AGAIN}")
+    return UserError(f"{path}: damaged, or not a checkpoint of this run's config ({reason(error)}); {TRAIN_AGAIN}")

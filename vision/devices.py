@@ -1,4 +1,4 @@
-"""The devices that a command runs on, and how MXNet gets on with signals and says its errors."""
+"""Devices, and the signals and error messages of MXNet."""
 
 import signal
 from collections.abc import Iterator
@@ -13,17 +13,17 @@ DEFERRED = (signal.SIGINT, signal.SIGTERM)
 
 
 def find_devices(gpus: str | None) -> list[mx.Context]:
-    """All GPUs that may be seen, or the CPU where there are none.
+    """All visible GPUs, or the CPU if there are none.
 
     Args:
-        gpus: the ids to which `data.common.options.choose_gpus` has restricted this process; None for any.
+        gpus: ids to which `data.common.options.choose_gpus` has restricted this process; None for any.
 
     Raises:
-        UserError: GPUs were asked for, and MXNet does not see them all; or it cannot compute on one that it sees.
+        UserError: MXNet does not find all of `gpus`, or cannot compute on a GPU.
     """
     count = mx.context.num_gpus()
     if gpus and count < len(gpus.split(",")):
-        raise UserError(f"--gpus {gpus}: MXNet sees {count} of them here; leave --gpus out to run on what there is")
+        raise UserError(f"--gpus {gpus}: MXNet finds {count} of them; remove --gpus to use the devices it finds")
     devices = [mx.gpu(number) for number in range(count)]
     for device in devices:
         _require_usable(device)
@@ -31,26 +31,26 @@ def find_devices(gpus: str | None) -> list[mx.Context]:
 
 
 def _require_usable(device: mx.Context) -> None:
-    """Raises a `UserError` where MXNet cannot compute on a GPU, as when its build has no code for such a GPU."""
+    """Raises a `UserError` if MXNet cannot compute on a GPU, for example one that its build does not support."""
     try:
         (nd.ones(1, ctx=device) + 1).wait_to_read()
     except mx.MXNetError as error:
         raise UserError(
-            f"{device}: MXNet cannot compute on this GPU ({reason(error)}); choose others with --gpus, or run on the "
+            f"{device}: MXNet cannot compute on this GPU ({reason(error)}); use other GPUs with --gpus, or run on the "
             "CPU with CUDA_VISIBLE_DEVICES="
         ) from None
 
 
 def names(devices: list[mx.Context]) -> str:
-    """What a run says that it was trained on."""
+    """The devices, as runs record them."""
     return ", ".join("CPU" if device.device_type == "cpu" else str(device) for device in devices)
 
 
 @contextmanager
 def signals_deferred() -> Iterator[None]:
-    """Lets Ctrl-C, and the signal by which batch systems end a job, wait for the end of the block.
+    """Defers Ctrl-C and SIGTERM, which batch systems send, to the end of the block.
 
-    While MXNet calls back into Python, as it does for a custom operator, Python's answer to them would crash it.
+    An exception while MXNet calls back into Python, as it does for custom operators, would crash the process.
     """
     waiting: list[int] = []
     handlers = {each: signal.signal(each, lambda number, _: waiting.append(number)) for each in DEFERRED}
@@ -64,8 +64,8 @@ def signals_deferred() -> Iterator[None]:
 
 
 def reason(error: Exception) -> str:
-    """What an error says, in a line. MXNet's own stands under the traceback of its C++ code."""
+    """The message of an error in one line. MXNet prints it below a traceback of its C++ code."""
     text = getattr(error, "strerror", None) or str(error)
     lines = text.strip().splitlines() or [type(error).__name__]
-    sayings = [line for line in lines if line.startswith("MXNetError: ")] or lines
-    return sayings[0].removeprefix("MXNetError: ")
+    messages = [line for line in lines if line.startswith("MXNetError: ")] or lines
+    return messages[0].removeprefix("MXNetError: ")

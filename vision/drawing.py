@@ -1,4 +1,4 @@
-"""A picture with what was found in it: detections, and beside them the strongest relations of ROIs."""
+"""Pictures of the detections in an image and of the strongest relations between its ROIs."""
 
 from pathlib import Path
 
@@ -15,14 +15,14 @@ from data.images.proposals import Proposals
 from vision.models.boxes import iou
 from vision.postprocess import Detections
 
-PANEL = 6.5  # inches of the picture's longer side
-LEAST_WIDTH = 3.5  # inches, so that titles fit above a narrow picture
+PANEL = 6.5  # inches, longer side of the image
+LEAST_WIDTH = 3.5  # inches, so that titles fit above a narrow image
 TITLES = 0.6  # inches
-LABEL = 0.03  # of the longer side, height of what is written on a box
-GOLDEN = 0.618  # of the circle of hues from each class to the next: neighbours differ, however many there are
-SATURATIONS = (0.9, 0.6, 0.35)  # by turns: 5, 8 and 13 classes on, hues come nearly again
+LABEL = 0.03  # height of the label of a box, as a fraction of the longer side
+GOLDEN = 0.618  # step on the colour circle between classes; successive hues differ for any number of classes
+SATURATIONS = (0.9, 0.6, 0.35)  # in turn, because hues nearly repeat after 5, 8 and 13 classes
 GRAY = "#bbbbbb"
-SAME_PLACE = 0.5  # IoU above which two boxes are taken for one
+SAME_PLACE = 0.5  # IoU above which two boxes count as the same
 
 
 def draw_detections(
@@ -34,25 +34,25 @@ def draw_detections(
     threshold: float = 0.5,
     relations: int = 10,
 ) -> None:
-    """Writes a PNG of the detections in a picture and, in a network with FAN, of its strongest relations.
+    """Writes a PNG of the detections in an image and, with pair weights, of its strongest relations.
 
-    Each class has a colour of its own, the same in every picture. Left are the boxes with class and score; right the
-    ROIs of the strongest pairs, in the colour of the detection that they lie on and gray elsewhere, and lines between
-    their centres, the wider the larger the weight.
+    The left panel shows the boxes with class and score, in the colour of the class. The right panel shows the ROIs of
+    the strongest pairs, in the colour of the detection under them or gray, and lines between their centres, whose width
+    grows with the weight.
 
     Args:
         pixels: [H, W, 3] uint8 RGB.
-        detections: of the picture.
-        classes: their names.
-        proposals: of the picture; those without rankings, of a network without FAN, are not drawn.
-        path: the file; its name without ending is the title.
-        threshold: detections with a score above it are shown.
-        relations: how many are shown; see `strongest_relations`.
+        detections: detections in the image.
+        classes: class names.
+        proposals: proposals of the image; the right panel requires rankings.
+        path: the file to write; its stem is the title.
+        threshold: minimum score of the detections shown.
+        relations: number of relations shown; see `strongest_relations`.
     """
     shown = Detections(*(column[detections.scores > threshold] for column in detections))
     height, width = np.array(pixels.shape[:2]) * PANEL / max(pixels.shape[:2])
     panels = 1 if proposals.by_matrix is None else 2
-    # Without pyplot: no screen, no global state.
+    # Without pyplot, which has global state and may need a screen.
     figure = Figure(figsize=(panels * max(width, LEAST_WIDTH), height + TITLES), layout="constrained")
     figure.suptitle(path.stem, fontsize=11, fontweight="bold", parse_math=False)
     first, *others = figure.subplots(1, panels, squeeze=False)[0]
@@ -67,9 +67,9 @@ def draw_detections(
 
 
 def strongest_relations(proposals: Proposals, most: int) -> list[int]:
-    """Rows of the best pairs, at most `most` of them, without those that nearly repeat a better one.
+    """Rows of the `most` best pairs, without pairs that nearly repeat a better one.
 
-    A pair repeats another if its two ROIs overlap the other's two, each its own and in either order, with an IoU above
+    A pair repeats another if its ROIs overlap the ROIs of the other, one each and in either order, with an IoU above
     0.5.
     """
     rois, pairs = proposals.rois, proposals.by_matrix.pairs
@@ -82,7 +82,7 @@ def strongest_relations(proposals: Proposals, most: int) -> list[int]:
         best = int(left.argmax())
         chosen.append(best)
         left &= ~(same[m[best], m] & same[n[best], n] | same[m[best], n] & same[n[best], m])
-        left[best] = False  # Where a ROI has no area, it does not overlap even itself.
+        left[best] = False  # a ROI without area does not even overlap itself
     return chosen
 
 
@@ -98,12 +98,12 @@ def _show(axes: Axes, pixels: np.ndarray, title: str) -> None:
 
 
 def _draw_detections(axes: Axes, detections: Detections, classes: tuple[str, ...], shape: tuple[int, ...]) -> None:
-    """Draws the boxes in a picture [H, W, 3], the best one last, and writes class and score above each."""
+    """Draws the boxes of an image [H, W, 3] with class and score, the best one last."""
     height, width, _ = shape
     for box, score, label in reversed(list(zip(*detections, strict=True))):
         color = class_color(label)
         _draw_box(axes, box, color, linewidth=2)
-        on_the_left = box[0] + box[2] < width  # Text grows towards the middle, and so stays in the picture.
+        on_the_left = box[0] + box[2] < width  # text runs towards the middle and stays inside the image
         has_space = box[1] > LABEL * max(height, width)
         axes.text(
             box[0] if on_the_left else box[2],
@@ -119,9 +119,9 @@ def _draw_detections(axes: Axes, detections: Detections, classes: tuple[str, ...
 
 
 def _draw_relations(axes: Axes, proposals: Proposals, chosen: list[int], detections: Detections) -> None:
-    """Draws the ROIs of the chosen pairs and, over all of them, lines between their centres, the strongest last."""
+    """Draws the ROIs of the chosen pairs and, on top, lines between their centres, the strongest last."""
     pairs, weights = (array[chosen] for array in proposals.by_matrix)
-    strongest = weights.max(initial=0) or 1  # Next to a saturated diagonal, all weights may be 0.
+    strongest = weights.max(initial=0) or 1  # all weights may be 0 if the diagonal is saturated
     for roi in np.unique(pairs):
         box = proposals.rois[roi]
         _draw_box(axes, box, _color_of_detection(box, detections), linewidth=1)
@@ -133,7 +133,7 @@ def _draw_relations(axes: Axes, proposals: Proposals, chosen: list[int], detecti
 
 
 def _color_of_detection(box: np.ndarray, detections: Detections) -> np.ndarray | str:
-    """The colour of the detection that a box lies on, if there is one."""
+    """The colour of the detection under a box; gray if there is none."""
     if not len(detections.boxes):
         return GRAY
     overlaps = iou(nd.array(box[None]), nd.array(detections.boxes)).asnumpy()[0]
@@ -142,9 +142,9 @@ def _color_of_detection(box: np.ndarray, detections: Detections) -> np.ndarray |
 
 
 def _draw_box(axes: Axes, box: np.ndarray, color: np.ndarray | str, linewidth: float) -> None:
-    """Draws the outer edge of the pixels of a box, with a dark line around it."""
+    """Draws the outer edge of a box, with a dark outline."""
     x1, y1, x2, y2 = box
     outline = [Stroke(linewidth=linewidth + 1, foreground="black", alpha=0.5), Normal()]
-    corner = x1 - 0.5, y1 - 0.5  # Matplotlib puts a pixel's centre at whole numbers.
+    corner = x1 - 0.5, y1 - 0.5  # in Matplotlib, centres of pixels are integers
     style = {"fill": False, "edgecolor": color, "linewidth": linewidth, "path_effects": outline}
     axes.add_patch(Rectangle(corner, x2 - x1 + 1, y2 - y1 + 1, **style))

@@ -1,4 +1,4 @@
-"""What the commands of images share besides `data.common.options`."""
+"""Command-line options for images only; the others are in `data.common.options`."""
 
 import argparse
 import re
@@ -18,14 +18,14 @@ def add_workers_option(parser: argparse.ArgumentParser) -> None:
 
 
 def gigabytes(text: str) -> float:
-    """An amount of memory."""
+    """Parses an amount of memory."""
     if not re.fullmatch(r"\d+(\.\d+)?", text):
-        raise argparse.ArgumentTypeError(f"{text} is no number of gigabytes, as 1.5")
+        raise argparse.ArgumentTypeError(f"{text} must be a number of gigabytes, as 1.5")
     return float(text)
 
 
 def worker_count(text: str) -> int:
-    """How many threads may read ahead: more than `MOST_WORKERS` are a slip of the finger."""
+    """Parses a number of workers; large numbers are typing errors."""
     if not text.isdecimal() or int(text) > MOST_WORKERS:
-        raise argparse.ArgumentTypeError(f"{text} is no whole number from 0 to {MOST_WORKERS}")
+        raise argparse.ArgumentTypeError(f"{text} must be an integer from 0 to {MOST_WORKERS}")
     return int(text)

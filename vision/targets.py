@@ -12,7 +12,7 @@ from mxnet.ndarray import NDArray
 
 from data.images.relations import Rule, usable_objects
 from data.records import ImageRecord
-from vision.models.boxes import encode, iou
+from vision.models.boxes import encode, intersection_and_union, iou
 
 RPN_SAMPLES = 256  # anchors per image, at most half of them on objects
 RPN_FOREGROUND, RPN_BACKGROUND = 0.7, 0.3  # IoU with the best object: foreground from 0.7, background below 0.3
@@ -170,22 +170,12 @@ def relation_targets(rois, boxes, labels, rule: Rule = "different_category", rel
         raise ValueError(f"rule {rule!r}: must be one of {get_args(Rule)}")
     if rule == "annotated" and relations is None:
         raise ValueError("rule 'annotated' requires relations")
-    on_object = _exceeds_iou(F, rois, boxes, iou_thresh)  # [..., N, G]
+    shared, union = intersection_and_union(F, rois, boxes)  # [..., N, G]
+    on_object = shared > iou_thresh * union
     related = _related_objects(F, F.cast(labels, "float32"), rule, relations)  # [..., G, G]
     # The number of related pairs of objects: sums of products of 0 and 1, so exact.
     pairs = F.linalg.gemm2(F.linalg.gemm2(on_object, related), on_object, transpose_b=True)  # [..., N, N]
     return F.broadcast_mul(pairs > 0, _off_diagonal(F, F.contrib.arange_like(rois, axis=-2)))
-
-
-def _exceeds_iou(F, rois, boxes, iou_thresh):
-    """[..., N, G] 1 where the IoU of [..., N, 4] and [..., G, 4] is above `iou_thresh`."""
-    x1, y1, x2, y2 = F.split(rois, num_outputs=4, axis=-1)  # [..., N, 1]
-    u1, v1, u2, v2 = F.split(F.swapaxes(boxes, dim1=-2, dim2=-1), num_outputs=4, axis=-2)  # [..., 1, G]
-    width = F.relu(F.broadcast_minimum(x2, u2) - F.broadcast_maximum(x1, u1) + 1)  # [..., N, G]
-    height = F.relu(F.broadcast_minimum(y2, v2) - F.broadcast_maximum(y1, v1) + 1)
-    shared = width * height
-    union = F.broadcast_add((x2 - x1 + 1) * (y2 - y1 + 1), (u2 - u1 + 1) * (v2 - v1 + 1)) - shared
-    return shared > iou_thresh * union
 
 
 def _related_objects(F, labels, rule, relations):

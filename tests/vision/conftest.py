@@ -1,4 +1,4 @@
-"""The miniature's supervised config made smaller still, and what it is tried on: a batch, or a data set of files."""
+"""A small supervised config, a batch for it, and small datasets and runs on disk."""
 
 import dataclasses
 from pathlib import Path
@@ -31,7 +31,7 @@ def config() -> Config:
 
 @pytest.fixture(scope="session")
 def modules(config) -> Config:
-    """The same with relation modules, supervised, in place of FAN."""
+    """The same with supervised relation modules instead of FAN."""
     return with_modules(config)
 
 
@@ -42,7 +42,7 @@ def with_modules(config: Config) -> Config:
 
 @pytest.fixture(scope="session")
 def batch():
-    """Images [2, 3, 64, 96], their sizes, and boxes and labels of two objects in the first and one in the second."""
+    """Images [2, 3, 64, 96], their sizes, and boxes and labels: two objects in the first image, one in the second."""
     images = nd.array(np.random.default_rng(1).normal(0, 50, (2, 3, 64, 96)))
     sizes = nd.array([[64, 96], [64, 80]])
     boxes = nd.array([[[4, 6, 39, 51], [50, 10, 85, 60]], [[10, 10, 50, 50], [0, 0, 0, 0]]])
@@ -51,9 +51,9 @@ def batch():
 
 @pytest.fixture(scope="session")
 def data(tmp_path_factory) -> Path:
-    """A data folder that holds `tiny`, a folder in VOC layout: 5 + 3 scenes of the miniature, of either orientation.
+    """A data folder with `tiny`, a folder in VOC layout: 5 + 3 scenes of the miniature, of both orientations.
 
-    Two of the five and one of the three show no relation between categories.
+    Two of the five and one of the three have no relation between categories.
     """
     root = tmp_path_factory.mktemp("datasets")
     with pytest.MonkeyPatch.context() as patch:
@@ -66,7 +66,7 @@ def data(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="session")
 def tiny(config) -> Config:
-    """A config for `data`: three steps an epoch, the second of the two epochs at the lower learning rate."""
+    """A config for `data`: two epochs of three steps, the second at the lower learning rate."""
     split = {"train_images": 5, "test_images": 3, "flipped_copies": False}
     images = dataclasses.replace(config.images, short_side=48, long_side=64, **split)
     model = dataclasses.replace(config.model, rois=256, anchor_scale=0.5)
@@ -77,13 +77,13 @@ def tiny(config) -> Config:
 
 @pytest.fixture(scope="session")
 def tiny_modules(tiny) -> Config:
-    """The same with relation modules in place of FAN, which are slow, so with fewer ROIs."""
+    """The same with relation modules instead of FAN and, because these are slow, fewer ROIs."""
     return with_modules(dataclasses.replace(tiny, model=dataclasses.replace(tiny.model, rois=64)))
 
 
 @pytest.fixture(scope="session")
 def detector_folder(tiny, data, tmp_path_factory) -> Path:
-    """The folder of a finished run of `tiny`, supervised focused attention, for tests that change nothing in it."""
+    """The folder of a finished run of `tiny`, with supervised focused attention. Tests must not change it."""
     run = RunFolder.claim(tmp_path_factory.mktemp("runs"), tiny, seed=0)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(RunFolder, "_write_tensorboard", lambda *_: None)
@@ -93,7 +93,7 @@ def detector_folder(tiny, data, tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="session")
 def scene_data(tmp_path_factory) -> Path:
-    """A data folder with the miniature MIT67, of two images a class for training and one for the test."""
+    """A data folder with the miniature MIT67."""
     root = tmp_path_factory.mktemp("datasets")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(mini_mit67, "PER_CLASS", {"train": 4, "test": 2})
@@ -113,7 +113,7 @@ def scenes() -> SceneConfig:
 
 @pytest.fixture(scope="module")
 def without_tensorboard():
-    """Writes nothing for TensorBoard, whose import is slow; `data.common.runs` is tested elsewhere."""
+    """Writes nothing for TensorBoard, which is slow to import; `data.common.runs` is tested elsewhere."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(RunFolder, "_write_tensorboard", lambda *_: None)
         yield

@@ -1,4 +1,4 @@
-"""Watches MXNet's C interface, through which Python makes, computes and reads all arrays."""
+"""Records what MXNet does on each device, at its C interface."""
 
 import ctypes
 import threading
@@ -17,12 +17,12 @@ class Watch:
     """What one thread did in a block.
 
     Args:
-        device: where its arrays should be.
-        elsewhere: what was made on another device, or computed from or to another.
-        copied_in: how many arrays were copied to the device from the CPU, where the loader makes its batches.
-        reads: how often Python read an array, for which it waits for the device.
-        waits: how often it waited for the device without reading.
-        operators: how often each was called by name; a hybridised block is one CachedOp.
+        device: the expected device.
+        elsewhere: arrays created on another device, and operators from or to another device.
+        copied_in: arrays copied to the device from the CPU, where the loader creates batches.
+        reads: reads of arrays by Python, which wait for the device.
+        waits: waits for the device without a read.
+        operators: number of calls of each operator; a hybridised block is one CachedOp.
     """
 
     device: mx.Context
@@ -35,10 +35,10 @@ class Watch:
 
 @contextmanager
 def watched(device: mx.Context) -> Iterator[Watch]:
-    """Watches what this thread does in the block.
+    """Records what this thread does in the block.
 
-    Custom operators run in another thread. There MXNet says of all arrays in the CPU's memory that they are on cpu(0),
-    whichever CPU device they were made for, so they are to be watched outside of it.
+    Custom operators run in another thread, where MXNet reports all arrays in CPU memory as on cpu(0). They are watched
+    outside of networks instead.
     """
     watch, thread = Watch(device), threading.get_ident()
     mx.nd.waitall()

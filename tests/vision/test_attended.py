@@ -1,4 +1,4 @@
-"""What regions attend to: against NumPy, beside the detections of the same network, and the file with its mistakes."""
+"""Attended regions against NumPy and against detections; their file; the choice of images."""
 
 import dataclasses
 import json
@@ -14,12 +14,13 @@ from mxnet import nd
 from PIL import Image
 
 from data.common.config import write_config
-from data.common.errors import run_command
+from data.common.errors import UserError, run_command
 from data.common.runs import RunFolder
 from data.images.datasets import read_images
 from scripts.figures.attended import read_attended
 from vision import attended
-from vision.attended import attended_regions, strongest_attention
+from vision.attended import choose_images, find_images
+from vision.attended_regions import attended_regions, strongest_attention
 from vision.checkpoint import TrainedRun, keep_inputs, save
 from vision.engine import make_learner
 from vision.postprocess import detections
@@ -29,7 +30,7 @@ CPU = mx.cpu()
 
 
 def expected_attention(logits, most):
-    """The rows of W_agg by the book, one pair after the other."""
+    """The rows of W_agg in float64, pair by pair."""
     count = len(logits)
     logits = logits.astype(np.float64)
     exponentials = np.exp(logits - logits.max())
@@ -44,13 +45,13 @@ def expected_attention(logits, most):
 
 
 @pytest.mark.parametrize(("count", "most"), [(9, 4), (5, 4), (4, 4), (2, 3), (1, 2)])
-def test_weights_are_the_softmax_of_each_row_best_first_without_itself(count, most):
+def test_attention_is_the_softmax_of_each_row_best_first(count, most):
     logits = np.random.default_rng(0).normal(0, 3, (count, count)).astype(np.float32)
     for got, expected in zip(strongest_attention(logits, most), expected_attention(logits, most), strict=True):
         np.testing.assert_allclose(got, np.array(expected), rtol=1e-9)
 
 
-def test_large_weights_do_not_overflow_and_their_order_stands():
+def test_large_weights_do_not_overflow_and_keep_their_order():
     logits = np.array([[0, 1000, 1001], [0, 0, 0], [-1e30, 0, 5]], np.float32)
     with np.errstate(over="raise", invalid="raise"):
         masses, own, best, weights = strongest_attention(logits, 2)
@@ -60,14 +61,9 @@ def test_large_weights_do_not_overflow_and_their_order_stands():
     np.testing.assert_allclose(own, [0, 1 / 3, 1 / (1 + np.exp(-5))])
 
 
-def test_an_image_without_regions_has_no_attention():
-    masses, own, best, weights = strongest_attention(np.empty((0, 0), np.float32), 3)
-    assert (masses.shape, own.shape, best.shape, weights.shape) == ((0,), (0,), (0, 3), (0, 3))
-
-
 @pytest.fixture(scope="module")
 def kept(tiny, data, tmp_path_factory):
-    """What a finished run keeps, without its training."""
+    """The files of a finished run, without its training."""
     run = RunFolder(tmp_path_factory.mktemp("runs") / "mini" / "tiny" / "fan-sup" / "seed0")
     run.path.mkdir(parents=True)
     run.config_path.write_text(write_config(tiny))
@@ -106,7 +102,7 @@ def call(monkeypatch, capsys, tmp_path):
     return run
 
 
-def test_regions_are_the_real_rois_and_their_scores_those_of_detections(kept, photos):
+def test_regions_are_real_rois_with_the_scores_of_detections(kept, photos):
     trained = TrainedRun(kept, CPU)
     image, scale = make_image(np.asarray(Image.open(photos / "b.JPG")), trained.config.images)
     size, scale = nd.array([image.shape[1:]]), nd.array([scale])
@@ -120,7 +116,7 @@ def test_regions_are_the_real_rois_and_their_scores_those_of_detections(kept, ph
     np.testing.assert_allclose(regions.rois * scale.asscalar(), output.rois[0, :count].asnumpy(), rtol=1e-5)
 
     (found,) = detections(output, size, scale, config)
-    scores = defaultdict(list)  # Several ROIs may have been moved to the same box.
+    scores = defaultdict(list)  # several ROIs may be regressed to the same box
     for box, score, label in zip(*(column.tolist() for column in found), strict=True):
         scores[(*box, label)].append(score)
     for box, label, score in zip(regions.boxes.tolist(), regions.labels.tolist(), regions.scores, strict=True):
@@ -131,11 +127,11 @@ def test_regions_are_the_real_rois_and_their_scores_those_of_detections(kept, ph
         np.testing.assert_allclose(regions.weights, expected_attention(logits, 5)[3], rtol=1e-5, atol=1e-12)
 
 
-def test_a_folder_becomes_a_file_that_the_figures_read(kept, photos, call):
+def test_the_figures_can_read_the_file(kept, photos, call):
     code, said, error, out = call(kept, photos, "--most", 7)
     assert (code, error) == (0, "")
     file = read_attended(out)
-    assert said == f"{out}: 2 images, {sum(len(each.boxes) for each in file.regions)} regions, 0 files left out\n"
+    assert said == f"{out}: 2 images, {sum(len(each.boxes) for each in file.regions)} regions, 0 files skipped\n"
     assert file.run == "mini/tiny/fan-sup/seed0" and file.variant == "fan-sup" and len(file.classes) == 8
     assert file.images == (photos / "b.JPG", photos / "deeper" / "a.png")
     assert file.sizes.tolist() == [list(Image.open(path).size) for path in file.images]
@@ -147,45 +143,39 @@ def test_a_folder_becomes_a_file_that_the_figures_read(kept, photos, call):
         np.testing.assert_allclose(regions.row_masses.sum(), 1, rtol=1e-5)
 
 
-def test_without_images_those_of_the_test_split_are_taken(kept, data, call):
+def test_the_default_images_are_those_of_the_test_split(kept, data, call):
     code, _, _, out = call(kept, "--data", data, "--count", 1)
     assert code == 0
     assert [path.parent for path in read_attended(out).images] == [data / "tiny" / "JPEGImages"]
 
 
-def test_what_cannot_be_read_in_a_folder_is_reported_and_left_out(kept, photos, call):
+def test_unreadable_images_in_a_folder_are_reported_and_skipped(kept, photos, call):
     cut = photos / "cut.jpg"
     cut.write_bytes((photos / "b.JPG").read_bytes()[:300])
     code, said, error, out = call(kept, photos)
-    assert code == 0 and "2 images" in said and "1 files left out" in said
-    assert error.startswith(f"left out: {cut}: ") and error.count("\n") == 1
-    assert [f"left out: {line}\n" for line in read_attended(out).left_out] == [error]
+    assert code == 0 and "2 images" in said and "1 files skipped" in said
+    assert error.startswith(f"skipped: {cut}: ") and error.count("\n") == 1
+    assert [f"skipped: {line}\n" for line in read_attended(out).left_out] == [error]
 
 
-def test_what_cannot_be_read_and_was_named_gets_one_line(kept, photos, call):
-    cut = photos / "cut.jpg"
+def test_places_without_a_readable_image_get_one_line(kept, photos, tmp_path, call):
+    cut, empty, bad = photos / "cut.jpg", tmp_path / "empty", tmp_path / "bad"
+    empty.mkdir()
+    bad.mkdir()
     cut.write_bytes(b"no image")
-    for places, line in [
-        ([photos, cut], f"error: {cut}: is no image"),
-        ([photos / "absent.jpg"], f"error: {photos}/absent.jpg: no such image file or folder"),
+    (bad / "a.jpg").write_bytes(b"no image")
+    for places, named in [
+        ([photos, cut], cut),
+        ([photos / "absent.jpg"], photos / "absent.jpg"),
+        ([empty], empty),
+        ([bad], bad / "a.jpg"),
     ]:
         code, _, error, out = call(kept, *places)
-        assert code == 2 and error.startswith(line) and error.count("\n") == 1
+        assert code == 2 and error.splitlines()[-1].startswith(f"error: {named}: ")
         assert not out.exists()
 
 
-def test_a_folder_in_which_nothing_can_be_read_is_an_error(kept, tmp_path, call):
-    folder = tmp_path / "bad"
-    folder.mkdir()
-    assert call(kept, folder)[2].startswith(f"error: {folder}: holds no image file (.bmp, ")
-    (folder / "a.jpg").write_bytes(b"no image")
-    code, _, error, _ = call(kept, folder)
-    assert code == 2 and error.splitlines()[-1].startswith(
-        f"error: {folder}/a.jpg: neither it nor any other of 1 files"
-    )
-
-
-def test_a_run_without_attention_or_end_gets_one_line(kept, tiny, photos, tmp_path, call):
+def test_unfinished_or_unsuitable_runs_get_one_line(kept, tiny, photos, tmp_path, call):
     folder = tmp_path / "seed0"
     assert "not a run folder" in call(folder, photos)[2]
     shutil.copytree(kept, folder)
@@ -194,7 +184,48 @@ def test_a_run_without_attention_or_end_gets_one_line(kept, tiny, photos, tmp_pa
     base = dataclasses.replace(tiny, variant="base", model=model, relation_loss=loss)
     (folder / "config.yaml").write_text(write_config(base))
     code, _, error, _ = call(folder, photos)
-    assert code == 2 and error.startswith(f"error: {folder}: a network that weighs no pairs")
+    assert code == 2 and error.startswith(f"error: {folder}: its network has no pair weights")
     assert json.loads((folder / "run.json").read_text())
     (folder / "run.json").unlink()
     assert "its training has not ended" in call(folder, photos)[2]
+
+
+# --- which images ----------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def places(tmp_path):
+    for name in ("b.jpg", "a/z.PNG", "a/c/d.webp", "a/notes.txt", "empty/notes.txt"):
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"")
+    return tmp_path
+
+
+def test_folders_are_searched_without_duplicates(places):
+    found = find_images([places / "b.jpg", places, places / "a", places / "a" / "notes.txt"])
+    names = [str(path.relative_to(places)) for path in found]
+    assert names == ["b.jpg", "a/c/d.webp", "a/z.PNG", "a/notes.txt"]
+
+
+def test_images_with_two_categories_are_chosen(tiny, data):
+    found = choose_images(tiny, data, 10)
+    assert len(found) == 2  # of three; one shows no relation between categories
+    assert choose_images(tiny, data, 1) == found[:1]
+
+
+def test_runs_of_minicoco_use_test_scenes_if_they_exist(tiny, tmp_path):
+    names = [f"{scene}/{number}.jpg" for scene in ("bar", "cave") for number in range(2)]
+    for name in names:
+        path = tmp_path / "mit67" / "Images" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (8, 8)).save(path)
+    for split in ("Train", "Test"):
+        (tmp_path / "mit67" / f"{split}Images.txt").write_text("\n".join(names))
+    minicoco = dataclasses.replace(tiny, dataset="minicoco")
+    folder = tmp_path / "mit67" / "Images"
+    assert choose_images(minicoco, tmp_path, 2) == [folder / "bar" / "0.jpg", folder / "cave" / "0.jpg"]
+    with pytest.raises(UserError, match="tiny"):  # other runs use their own images
+        choose_images(tiny, tmp_path, 2)
+    with pytest.raises(UserError, match="coco"):
+        choose_images(minicoco, Path("nowhere"), 2)

@@ -1,4 +1,4 @@
-"""The center-mass loss against the paper's equations in float64 NumPy, and the operator in every kind of network."""
+"""The center-mass loss against the equations of the paper in float64 NumPy, and its operator in networks."""
 
 import mxnet as mx
 import numpy as np
@@ -18,7 +18,7 @@ def make_loss(formulation, mode, penalty, gamma):
 
 
 def ours(weights, targets, mask, loss_function):
-    """Loss, M and the gradient of the summed loss."""
+    """Loss, M, and the gradient of the summed loss."""
     weights, *constants = (nd.array(array) for array in (weights, targets, mask) if array is not None)
     weights.attach_grad()
     with autograd.record():
@@ -28,7 +28,7 @@ def ours(weights, targets, mask, loss_function):
 
 
 class Network(gluon.HybridBlock):
-    """A dense layer, the pair weights of a second, and of these twice the loss plus the center-mass: [B]."""
+    """Two dense layers, pair weights of the second, and from these 2 loss + center-mass: [B]."""
 
     def __init__(self, loss):
         super().__init__(prefix="network_")
@@ -75,7 +75,7 @@ def outputs_and_gradients(network):
 @pytest.mark.parametrize("case", [*CASES, "regions of the paper's size"])
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize(("penalty", "gamma"), PENALTIES)
-def test_loss_center_mass_and_gradient_equal_the_float64_evaluation(case, mode, penalty, gamma):
+def test_loss_center_mass_and_gradient_equal_float64(case, mode, penalty, gamma):
     weights, targets, mask = sample(case)
     expected = reference(weights, targets, mask, mode, penalty, gamma)
     for formulation in FORMULATIONS:
@@ -85,7 +85,7 @@ def test_loss_center_mass_and_gradient_equal_the_float64_evaluation(case, mode, 
 
 
 @pytest.mark.parametrize("mode", MODES)
-def test_without_a_positive_pair_loss_center_mass_and_gradient_are_exactly_zero(mode):
+def test_without_a_target_everything_is_exactly_zero(mode):
     weights, targets, mask = sample("no positive pair")
     for penalty, gamma in PENALTIES:
         for result in ours(weights, targets, mask, CenterMassLoss(mode, penalty, gamma)):
@@ -94,7 +94,7 @@ def test_without_a_positive_pair_loss_center_mass_and_gradient_are_exactly_zero(
 
 @pytest.mark.parametrize("value", [np.nan, np.inf])
 @pytest.mark.parametrize("on_target", [False, True])
-def test_a_weight_that_is_not_finite_shows_in_the_loss(value, on_target):
+def test_a_weight_that_is_not_finite_reaches_the_loss(value, on_target):
     weights, targets, mask = sample("random")
     place = tuple(np.argwhere((targets[0] > 0) == on_target)[0])
     weights[0][place] = value
@@ -105,24 +105,16 @@ def test_a_weight_that_is_not_finite_shows_in_the_loss(value, on_target):
         assert np.isfinite(loss[1:]).all()
 
 
-def test_hand_worked_matrix_case():
-    """Four equal weights and one target: M = 1/4, so L = (3/4)^2 log 4."""
-    weights, targets = np.zeros((1, 2, 2)), np.array([[[0, 1], [0, 0]]])
-    loss, mass, _ = ours(weights, targets, None, CenterMassLoss())
-    np.testing.assert_allclose(mass, [0.25], rtol=1e-6)
-    np.testing.assert_allclose(loss, [0.5625 * np.log(4)], rtol=1e-6)
-
-
 @pytest.mark.parametrize("formulation", FORMULATIONS)
 def test_half_the_mass_has_the_gradient_of_the_formula(formulation):
-    """δ is 0, where |δ| has no derivative. Focal, γ = 2: (2 · ½ log ½ - ½) · ½ (T - ½) = ±(log ½ - ½) / 4."""
+    """At δ = 0, |δ| has no derivative. Focal, γ = 2: (2 · ½ log ½ - ½) · ½ (T - ½) = ±(log ½ - ½) / 4."""
     weights, targets = np.zeros((1, 1, 2)), np.array([[[1, 0]]])
     _, _, gradient = ours(weights, targets, None, make_loss(formulation, "matrix", "focal", 2.0))
     expected = (np.log(0.5) - 0.5) / 4
     np.testing.assert_allclose(gradient, [[[expected, -expected]]], rtol=1e-6)
 
 
-def test_row_mode_averages_over_the_rows_that_hold_a_target():
+def test_row_mode_averages_over_the_rows_with_a_target():
     weights, targets = np.log([[[1, 3], [1, 1]]]), np.array([[[0, 1], [0, 0]]])
     loss, mass, _ = ours(weights, targets, None, CenterMassLoss("row", "focal", 0.0))
     np.testing.assert_allclose(mass, [0.75], rtol=1e-6)
@@ -138,7 +130,7 @@ def test_smooth_l1_follows_equation_5(m, expected):
 
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize(("penalty", "gamma"), PENALTIES)
-def test_what_stands_in_padded_slots_changes_no_bit(mode, penalty, gamma):
+def test_padded_entries_change_no_bit(mode, penalty, gamma):
     weights, targets, mask = sample("padding")
     real = mask[:, :, None] & mask[:, None, :]
     loss_function = CenterMassLoss(mode, penalty, gamma)
@@ -169,17 +161,6 @@ def test_a_network_has_the_gradients_of_the_composed_loss(hybrid):
         np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-6 * np.abs(other).max())
 
 
-def test_gradients_add_up_where_they_are_asked_to():
-    once, thrice = initialised(CenterMassLoss("row")), initialised(CenterMassLoss("row"))
-    thrice.collect_params().setattr("grad_req", "add")
-    thrice.collect_params().zero_grad()
-    _, *expected = outputs_and_gradients(once)
-    for _ in range(3):
-        _, *actual = outputs_and_gradients(thrice)
-    for one, other in zip(actual, expected, strict=True):
-        np.testing.assert_allclose(one, 3 * other, rtol=1e-5, atol=1e-6 * np.abs(other).max())
-
-
 @pytest.mark.parametrize("formulation", FORMULATIONS)
 def test_the_loss_adds_to_the_gradient_of_its_own_input(formulation):
     weights, targets, mask = sample("gaps")
@@ -193,23 +174,7 @@ def test_the_loss_adds_to_the_gradient_of_its_own_input(formulation):
     np.testing.assert_allclose(weights.grad.asnumpy(), expected + 1, rtol=1e-6)
 
 
-def test_two_forwards_may_come_before_their_backwards():
-    loss = CenterMassLoss()
-    loss.hybridize()
-    weights, targets, mask = sample("gaps")
-    targets, mask = nd.array(targets), nd.array(mask)
-    first, second = nd.array(weights), nd.array(-weights)
-    for array in (first, second):
-        array.attach_grad()
-    with autograd.record():
-        losses = [loss(array, targets, mask)[0] for array in (first, second)]
-    autograd.backward(losses)
-    for array in (first, second):
-        expected = reference(array.asnumpy(), targets.asnumpy(), sample("gaps")[2], "matrix", "focal", 2.0)[2]
-        assert_close(array.grad.asnumpy(), expected)
-
-
-def test_targets_made_inside_the_recorded_part_have_gradient_zero():
+def test_targets_have_gradient_zero():
     weights, targets, mask = (nd.array(array) for array in sample("gaps"))
     targets.attach_grad()
     targets.grad[:] = 5
@@ -220,7 +185,7 @@ def test_targets_made_inside_the_recorded_part_have_gradient_zero():
 
 
 def test_the_operator_never_waits_for_the_device(monkeypatch):
-    """Waiting inside an operator stalls the engine that runs it."""
+    """Waiting inside an operator would block the engine."""
     waits = []
     monkeypatch.setattr(nd.NDArray, "asnumpy", lambda array: waits.append("asnumpy"))
     monkeypatch.setattr(nd.NDArray, "wait_to_read", lambda array: waits.append("wait_to_read"))
@@ -233,7 +198,7 @@ def test_the_operator_never_waits_for_the_device(monkeypatch):
     assert not waits
 
 
-def test_a_network_with_the_operator_is_exported_and_imported(tmp_path):
+def test_a_network_with_the_operator_can_be_exported(tmp_path):
     network = initialised(CenterMassLoss("row", gamma=1.5))
     expected = network(*network_inputs()).asnumpy()
     network.export(str(tmp_path / "network"))
@@ -244,7 +209,7 @@ def test_a_network_with_the_operator_is_exported_and_imported(tmp_path):
     np.testing.assert_array_equal(imported(*network_inputs()).asnumpy(), expected)
 
 
-def test_a_missing_mask_means_that_all_are_real():
+def test_without_a_mask_all_entities_are_real():
     weights, targets, mask = sample("random")
     expected = ours(weights, targets, mask, CenterMassLoss())
     for hybrid in (False, True):
@@ -256,14 +221,8 @@ def test_a_missing_mask_means_that_all_are_real():
     np.testing.assert_array_equal(explicit.asnumpy(), expected[0])
 
 
-def test_unknown_modes_and_penalties_are_refused():
-    for mode, penalty in (("rows", "focal"), ("matrix", "L2")):
-        with pytest.raises(ValueError, match="must be of"):
-            CenterMassLoss(mode, penalty)
-
-
 @pytest.mark.slow
-def test_a_thousand_iterations_with_two_data_workers_do_not_deadlock():
+def test_a_thousand_iterations_do_not_deadlock():
     network = initialised(CenterMassLoss("row"))
     trainer = gluon.Trainer(network.collect_params(), "sgd", {"learning_rate": 0.05})
     images = gluon.data.ArrayDataset(*(nd.tile(array, (100, 1, 1)[: array.ndim]) for array in network_inputs()))

@@ -1,4 +1,4 @@
-"""Checkpoints that are cut, garbled, of another network or gone, and disks without space for them."""
+"""Checkpoints that are damaged, missing or of another network, and full disks."""
 
 import dataclasses
 import errno
@@ -33,7 +33,7 @@ def learner(tiny):
 
 @pytest.fixture(scope="module")
 def kept(tiny, learner, dataset, tmp_path_factory):
-    """What a finished run keeps, without its training."""
+    """The files of a finished run, without its training."""
     run = RunFolder(tmp_path_factory.mktemp("runs") / "mini" / "tiny" / "fan-sup" / "seed0")
     run.path.mkdir(parents=True)
     run.config_path.write_text(write_config(tiny))
@@ -45,7 +45,7 @@ def kept(tiny, learner, dataset, tmp_path_factory):
 
 @pytest.fixture
 def run(kept, tmp_path):
-    """A copy, to do damage to."""
+    """A copy to damage."""
     return RunFolder(Path(shutil.copytree(kept.path, tmp_path / "seed0")))
 
 
@@ -56,16 +56,18 @@ def files(run):
 # --- writing --------------------------------------------------------------------------------------------------------
 
 
-def test_a_checkpoint_replaces_the_one_before_it_and_what_a_killed_process_left(run, learner):
-    (run.checkpoints / ".epoch-2.params.abcd.params").write_text("half")
+def test_a_checkpoint_replaces_the_previous_one(run, learner):
+    (run.checkpoints / ".epoch-2.params.abcd.params").write_text("of a killed process")
+    (run.checkpoints / "epoch-9 (copy).params").write_text("no checkpoint")
+    assert newest_epoch(run) == 2
     save(run, 3, learner.detector, learner.trainer)
     assert files(run) == ["epoch-3.params", "epoch-3.states"]
     assert newest_epoch(run) == 3
 
 
 @pytest.mark.parametrize("kept_bytes", [0, -1])
-def test_weights_that_the_disk_has_no_space_for_cost_no_checkpoint(run, learner, kept_bytes, monkeypatch):
-    """MXNet says nothing of the last bytes, which it writes when it closes the file."""
+def test_weights_on_a_full_disk_keep_the_old_checkpoint(run, learner, kept_bytes, monkeypatch):
+    """MXNet reports no error for the last bytes, which it writes when it closes the file."""
     write = Detector.save_parameters
 
     def cut(detector, filename):
@@ -73,14 +75,14 @@ def test_weights_that_the_disk_has_no_space_for_cost_no_checkpoint(run, learner,
         Path(filename).write_bytes(Path(filename).read_bytes()[:kept_bytes])
 
     monkeypatch.setattr(Detector, "save_parameters", cut)
-    with pytest.raises(UserError, match=r"epoch-3.params: cannot be written \(.*\); free some space on its disk"):
+    with pytest.raises(UserError, match=r"epoch-3.params: cannot be written \(.*\)"):
         save(run, 3, learner.detector, learner.trainer)
     assert newest_epoch(run) == 2
     assert not any("params" in name for name in files(run) if name != "epoch-2.params")
     TrainedRun(run.path, mx.cpu())
 
 
-def test_states_that_the_disk_has_no_space_for_cost_no_checkpoint(run, learner, monkeypatch):
+def test_states_on_a_full_disk_keep_the_old_checkpoint(run, learner, monkeypatch):
     def full(_):
         raise OSError(errno.ENOSPC, "No space left on device")
 
@@ -94,13 +96,13 @@ def test_states_that_the_disk_has_no_space_for_cost_no_checkpoint(run, learner, 
 
 
 @pytest.mark.parametrize("damage", [lambda whole: b"", lambda whole: whole[:-1], lambda whole: b"PNG" + whole[3:]])
-def test_damaged_weights_are_refused_in_one_line(run, learner, damage):
+def test_damaged_weights_are_rejected(run, learner, damage):
     path = run.checkpoints / "epoch-2.params"
     path.write_bytes(damage(path.read_bytes()))
-    refused = r"epoch-2.params: not a whole checkpoint of this run's config \((?!Traceback).+\); remove the run folder"
-    with pytest.raises(UserError, match=refused):
+    rejected = r"epoch-2.params: damaged, or not a checkpoint of this run's config \((?!Traceback).+\); "
+    with pytest.raises(UserError, match=rejected):
         TrainedRun(run.path, mx.cpu())
-    with pytest.raises(UserError, match=refused):
+    with pytest.raises(UserError, match=rejected):
         restore(run, learner.detector, learner.trainer, CPU)
 
 
@@ -112,37 +114,30 @@ def test_damaged_weights_are_refused_in_one_line(run, learner, damage):
         lambda whole: b"hello\n",
         lambda whole: pickle.dumps([1, 2]),
         lambda whole: whole.replace(b"mxnet", b"mxnot"),
+        None,
     ],
 )
-def test_damaged_states_are_refused_in_one_line(run, learner, damage):
+def test_damaged_states_are_rejected(run, learner, damage):
     path = run.checkpoints / "epoch-2.states"
-    path.write_bytes(damage(path.read_bytes()))
-    with pytest.raises(UserError, match=r"epoch-2.states: not a whole checkpoint of this run's config \(.+\); remove"):
-        restore(run, learner.detector, learner.trainer, CPU)
-
-
-def test_missing_states_are_refused(run, learner):
-    (run.checkpoints / "epoch-2.states").unlink()
-    with pytest.raises(UserError, match="epoch-2.states: not a whole checkpoint"):
+    if damage:
+        path.write_bytes(damage(path.read_bytes()))
+    else:
+        path.unlink()
+    with pytest.raises(UserError, match=r"epoch-2.states: .* \(.+\); "):
         restore(run, learner.detector, learner.trainer, CPU)
 
 
 @pytest.mark.parametrize(("key", "other"), [("fc_units: 16", "fc_units: 17"), ("d_k: 8", "d_k: 9")])
-def test_weights_of_another_network_are_refused(run, key, other):
+def test_weights_of_another_network_are_rejected(run, key, other):
     run.config_path.write_text(run.config_path.read_text().replace(key, other))
-    with pytest.raises(UserError, match=r"not a whole checkpoint of this run's config \(.*weight.*\)"):
+    with pytest.raises(UserError, match=r"epoch-2.params: .* \(.*weight.*\)"):
         TrainedRun(run.path, mx.cpu())
 
 
-def test_a_run_without_its_checkpoint_is_refused(run):
+def test_a_run_without_checkpoint_is_rejected(run):
     shutil.rmtree(run.checkpoints)
-    with pytest.raises(UserError, match="holds no checkpoint; remove the run folder and train again"):
+    with pytest.raises(UserError, match="checkpoints: contains no checkpoint"):
         TrainedRun(run.path, mx.cpu())
-
-
-def test_other_files_among_the_checkpoints_are_none(run):
-    (run.checkpoints / "epoch-2 (copy).params").write_text("")
-    assert newest_epoch(run) == 2
 
 
 def test_a_trained_run_has_its_classes_and_weights(kept, learner, dataset):
@@ -156,26 +151,24 @@ def test_a_trained_run_has_its_classes_and_weights(kept, learner, dataset):
 # --- what a run was trained on --------------------------------------------------------------------------------------
 
 
-def test_a_run_goes_on_with_the_same_images_alone(run, dataset):
+def test_a_run_resumes_only_with_the_same_images(run, dataset):
     require_same_inputs(run, dataset)
     first, *others = dataset.records
     moved = dataclasses.replace(first, boxes=first.boxes + 1)
     renamed = dataclasses.replace(first, labels=first.labels - 1)
     for records in ([moved, *others], [renamed, *others], others, [*others, first]):
-        with pytest.raises(
-            UserError, match="was begun on other images or annotations; give their --data, or another --runs folder"
-        ):
+        with pytest.raises(UserError, match=f"{run.path}: .*other images or annotations"):
             require_same_inputs(run, dataclasses.replace(dataset, records=records))
-    with pytest.raises(UserError, match="was begun on other images or annotations"):
+    with pytest.raises(UserError, match="other images or annotations"):
         require_same_inputs(run, dataclasses.replace(dataset, classes=dataset.classes[::-1]))
 
 
-def test_damaged_lists_are_refused(run, dataset):
+def test_damaged_lists_are_rejected(run, dataset):
     path = run.path / "train_images.npz"
     path.write_bytes(path.read_bytes()[:-30])
-    with pytest.raises(UserError, match=r"train_images.npz: list of training images is damaged .* train again"):
+    with pytest.raises(UserError, match="train_images.npz: "):
         require_same_inputs(run, dataset)
     for text in ("", "cat\n\ndog", "cat\ndog\n"):
         (run.path / "classes.txt").write_text(text)
-        with pytest.raises(UserError, match=r"classes.txt: damaged, for one of its classes has no name"):
+        with pytest.raises(UserError, match="classes.txt: damaged"):
             TrainedRun(run.path, mx.cpu())

@@ -1,4 +1,4 @@
-"""What anchors and ROIs are trained towards, on objects placed by hand."""
+"""Targets of anchors and ROIs for hand-placed objects."""
 
 from pathlib import Path
 
@@ -32,7 +32,7 @@ def test_anchors_are_labelled_by_their_overlap():
     np.testing.assert_allclose(moved[:3], [[10, 10, 29, 29]] * 3, atol=1e-3)
 
 
-def test_the_best_anchor_of_an_object_is_on_it_however_small_their_overlap():
+def test_the_best_anchor_of_an_object_is_always_foreground():
     anchors = [[0, 0, 49, 49], [0, 0, 59, 59], [60, 60, 99, 99]]  # IoU with the object 0.04, 0.03, 0
     labels, _ = targets_of_anchors(anchors, [[5, 5, 14, 14]])
     assert labels == [1, 0, 0]
@@ -49,12 +49,7 @@ def test_anchors_that_cross_the_edge_teach_nothing():
     assert labels == [-1, -1, -1, -1, 0]
 
 
-def test_an_image_without_objects_is_all_background():
-    labels, _ = targets_of_anchors([[0, 0, 9, 9], [20, 20, 29, 29]], [])
-    assert labels == [0, 0]
-
-
-def test_256_anchors_are_drawn_and_half_of_them_at_most_are_on_objects():
+def test_256_anchors_are_sampled_at_most_half_foreground():
     anchors = nd.array(anchor_boxes(24, 24, 1).reshape(-1, 4))
     objects = np.stack(np.meshgrid(range(0, 384, 32), range(0, 384, 32)), axis=-1).reshape(1, -1, 2)
     objects = nd.array(np.concatenate([objects, objects + 31], axis=-1))  # 144 that fit an anchor exactly.
@@ -68,15 +63,7 @@ def test_256_anchors_are_drawn_and_half_of_them_at_most_are_on_objects():
     assert (labels != other).any()
 
 
-def test_background_fills_up_what_objects_leave():
-    anchors = nd.array(anchor_boxes(24, 24, 1).reshape(-1, 4))
-    boxes, labels = nd.array([[[0, 0, 15, 15]], [NOTHING]]), nd.array([[4], [-1]])
-    drawn = rpn_targets(anchors, boxes, labels, nd.array([[384, 384]] * 2)).labels.asnumpy()
-    assert (drawn == 1).sum(axis=1).tolist() == [1, 0]
-    assert (drawn == 0).sum(axis=1).tolist() == [RPN_SAMPLES - 1, RPN_SAMPLES]
-
-
-def test_every_roi_is_labelled_with_its_nearest_object_or_background():
+def test_rois_have_the_label_of_their_nearest_object():
     rois = nd.array([[[0, 0, 9, 9], [0, 0, 9, 19], [0, 0, 9, 20], [50, 50, 69, 69]]] * 2)
     boxes = nd.array([[[0, 0, 9, 9], [50, 52, 69, 69]], [NOTHING, NOTHING]])
     targets = roi_targets(rois, boxes, nd.array([[3, 0], [-1, -1]]))
@@ -86,7 +73,7 @@ def test_every_roi_is_labelled_with_its_nearest_object_or_background():
     assert np.isfinite(targets.deltas.asnumpy()).all()
 
 
-def test_padding_is_no_object_even_where_a_roi_lies_on_it():
+def test_padding_is_never_an_object():
     targets = roi_targets(nd.array([[NOTHING]]), nd.array([[NOTHING]]), nd.array([[-1]]))
     assert targets.labels.asnumpy().tolist() == [[0]]
 

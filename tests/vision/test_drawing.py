@@ -1,4 +1,4 @@
-"""Which relations are drawn, and what is in the picture."""
+"""The relations that are drawn, and the content of pictures."""
 
 import numpy as np
 import pytest
@@ -10,7 +10,7 @@ from vision.postprocess import Detections
 
 CLASSES = ("cat", "dog", "price in $")
 
-# ROIs 0 and 1 lie in one place, 2 and 3 in another; 4 is elsewhere.
+# ROIs 0 and 1 overlap, and 2 and 3; 4 is elsewhere.
 ROIS = np.array(
     [[0, 0, 19, 19], [1, 1, 19, 19], [40, 0, 59, 19], [40, 1, 59, 18], [20, 30, 49, 39]],
     np.float32,
@@ -34,27 +34,16 @@ def detections(*scores):
 NOTHING = Detections(np.empty((0, 4), np.float32), np.empty(0, np.float32), np.empty(0, int))
 
 
-def test_pairs_that_repeat_a_better_one_in_either_order_are_skipped():
+def test_pairs_that_repeat_a_better_one_are_skipped():
     found = strongest_relations(proposals((0, 2), (2, 0), (1, 3), (3, 0), (0, 4), (4, 1), (0, 1), (2, 4)), most=10)
     assert found == [0, 4, 6, 7]
-
-
-def test_no_more_than_wanted_are_drawn():
     assert strongest_relations(proposals((4, 2), (0, 2), (0, 4)), most=2) == [0, 1]
-    assert strongest_relations(proposals((4, 2)), most=0) == []
-
-
-def test_without_pairs_there_are_no_relations():
-    assert strongest_relations(proposals(rois=ROIS[:0]), most=10) == []
     assert strongest_relations(proposals(rois=ROIS[:1]), most=10) == []
+    without_area = np.array([[5, 5, 4, 4]] * 3, np.float32)
+    assert strongest_relations(proposals((0, 1), (1, 2), rois=without_area), most=10) == [0, 1]
 
 
-def test_boxes_without_area_repeat_nothing():
-    empty = np.array([[5, 5, 4, 4]] * 3, np.float32)
-    assert strongest_relations(proposals((0, 1), (1, 2), rois=empty), most=10) == [0, 1]
-
-
-def test_each_class_has_a_colour_of_its_own():
+def test_classes_have_different_colours():
     colors = np.array([class_color(label) for label in range(20)])
     distances = np.linalg.norm(colors[:, None] - colors, axis=2)
     assert (distances + 2 * np.eye(20)).min() > 0.2
@@ -70,11 +59,11 @@ def draw(folder, found, related, name="some_$picture$.png", shape=(40, 60, 3), *
 
 
 def holds(picture, color):
-    """Whether more than some hundred points have the colour."""
+    """Whether more than a hundred points have the colour."""
     return np.count_nonzero(abs(picture - color).max(axis=2) < 0.02) > 100
 
 
-def test_detections_above_the_threshold_are_drawn_in_the_colour_of_their_class(tmp_path):
+def test_detections_have_the_colour_of_their_class(tmp_path):
     picture = draw(tmp_path, detections(0.9, 0.6, 0.4), ROIS_ALONE)
     assert [holds(picture, class_color(label)) for label in range(3)] == [True, True, False]
     picture = draw(tmp_path, detections(0.9, 0.6, 0.4), ROIS_ALONE, threshold=0.3)
@@ -93,12 +82,12 @@ def test_with_relations_there_is_a_second_panel(tmp_path):
     assert (one[:, half:] != two[:, half:]).any()
     first_only = draw(tmp_path, detections(0.9), related, relations=1)
     assert (first_only != two).any()
-    assert holds(two[:, half:], class_color(0))  # ROI 0 lies on a detection,
-    assert not holds(two[:, half:], class_color(1))  # and no other does.
+    assert holds(two[:, half:], class_color(0))  # ROI 0 is on a detection,
+    assert not holds(two[:, half:], class_color(1))  # the others are not
 
 
 @pytest.mark.parametrize("shape", [(20, 400, 3), (400, 20, 3)])
-def test_nothing_found_in_a_picture_of_odd_shape(tmp_path, shape):
+def test_images_of_odd_shape_without_detections(tmp_path, shape):
     picture = draw(tmp_path, NOTHING, proposals(rois=ROIS[:0]), shape=shape)
     assert max(picture.shape) < 2100
     assert holds(picture, np.full(3, 128 / 255))

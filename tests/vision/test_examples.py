@@ -1,4 +1,4 @@
-"""The examples in the docstrings of the public layers, losses and functions of vision run and print what they say."""
+"""The examples in the docstrings of vision run and print what they say."""
 
 import doctest
 from importlib import import_module

@@ -1,4 +1,4 @@
-"""Orders of an epoch and batches of it, on small files of noise."""
+"""The order of an epoch, and its batches, on small image files."""
 
 import threading
 import time
@@ -35,7 +35,7 @@ def record(number: int, path: Path, size: tuple[int, int], objects: int, relatio
 
 @pytest.fixture(scope="module")
 def records(tmp_path_factory) -> list[ImageRecord]:
-    """Images of `SIZES`, of noise; the k-th has k % 3 objects."""
+    """Noise images of `SIZES`; the k-th has k % 3 objects."""
     folder = tmp_path_factory.mktemp("images")
     generator = np.random.default_rng(0)
     records = []
@@ -51,7 +51,7 @@ def loaded(records, order, workers=0) -> list[tuple[list[View], Batch]]:
 
 
 def other_threads_end(before: int) -> bool:
-    """Whether no more threads than `before` are left, in a moment."""
+    """Whether the number of threads soon falls to `before`."""
     deadline = time.monotonic() + 10
     while threading.active_count() > before and time.monotonic() < deadline:
         time.sleep(0.01)
@@ -63,7 +63,7 @@ def other_threads_end(before: int) -> bool:
 
 @pytest.mark.parametrize("flipped_copies", [False, True])
 @pytest.mark.parametrize("batch_size", [1, 2, 3, 100])
-def test_an_epoch_shows_every_view_once(records, flipped_copies, batch_size):
+def test_an_epoch_contains_every_view_once(records, flipped_copies, batch_size):
     order = training_order(records, config(flipped_copies), batch_size, seed=0, epoch=1)
     expected = {View(index, flipped) for index in range(8) for flipped in {False, flipped_copies}}
 
@@ -71,7 +71,7 @@ def test_an_epoch_shows_every_view_once(records, flipped_copies, batch_size):
     assert all(1 <= len(batch) <= batch_size for batch in order)
 
 
-def test_batches_are_of_one_orientation_and_full_but_for_the_last_of_each(records):
+def test_batches_have_one_orientation_and_are_full(records):
     order = training_order(records, config(), 4, seed=0, epoch=1)
 
     portraits = [{view.index in PORTRAITS for view in batch} for batch in order]
@@ -79,32 +79,27 @@ def test_batches_are_of_one_orientation_and_full_but_for_the_last_of_each(record
     assert sorted(map(len, order)) == [2, 2, 4, 4, 4]  # six portraits and ten others
 
 
-def test_the_order_is_drawn_from_seed_and_epoch(records):
+def test_the_order_depends_on_seed_and_epoch(records):
     def order(seed, epoch):
         return training_order(records, config(), 2, seed, epoch)
 
     assert order(1, 1) == order(1, 1)
     assert order(1, 1) != order(1, 2) and order(1, 1) != order(2, 1)
     mixed = [[view.index in PORTRAITS for view in batch][0] for batch in order(1, 1)]
-    assert mixed not in (sorted(mixed), sorted(mixed, reverse=True))  # Batches are shuffled, too.
+    assert mixed not in (sorted(mixed), sorted(mixed, reverse=True))  # batches are shuffled as well
 
 
-def test_a_test_shows_every_image_once_portraits_last(records):
+def test_a_test_contains_every_image_once_portraits_last(records):
     order = order_of_test(records, 2)
 
     assert [[view.index for view in batch] for batch in order] == [[0, 2], [3, 5], [7], [1, 4], [6]]
     assert not any(view.flipped for batch in order for view in batch)
 
 
-def test_there_may_be_no_image_of_an_orientation(records):
-    assert order_of_test([records[1]], 2) == [[View(0, False)]]
-    assert len(training_order([records[0]], config(), 2, 0, 1)) == 1
-
-
 # --- batches --------------------------------------------------------------------------------------------------------
 
 
-def test_images_and_objects_are_padded_below_and_at_the_right(records):
+def test_images_and_objects_are_padded(records):
     views = [View(5, False), View(3, True), View(0, False)]  # two objects, none, none
     [(shown, batch)] = loaded(records, [views])
     samples = [make_sample(records[view.index], config(), view.flipped) for view in views]
@@ -123,13 +118,7 @@ def test_images_and_objects_are_padded_below_and_at_the_right(records):
     assert {(array.dtype, array.context) for array in batch} == {(np.float32, mx.cpu())}
 
 
-def test_a_batch_without_objects_has_one_column_of_padding(records):
-    [(_, batch)] = loaded(records, [[View(0, False)]])
-
-    assert batch.boxes.shape == (1, 1, 4) and batch.labels.asnumpy().tolist() == [[-1]]
-
-
-def test_relations_are_rows_of_the_objects_that_are_learned_and_padded(records):
+def test_relations_are_rows_of_the_learned_objects(records):
     path, size = records[0].path, SIZES[0]
     annotated = [
         record(0, path, size, 5, [[4, 0], [0, 1], [2, 4], [3, 2], [1, 3]], difficult=[1], crowd=[3]),
@@ -140,15 +129,17 @@ def test_relations_are_rows_of_the_objects_that_are_learned_and_padded(records):
     [(_, batch)] = loaded(annotated, [[View(0, False), View(1, True), View(2, False), View(3, False)]])
     nothing = [[-1, -1], [-1, -1]]
 
-    # The objects 0, 2 and 4 are learned, and are the rows 0 to 2. A mirror image has the relations of its original.
+    # Objects 0, 2 and 4 are learned and become rows 0 to 2. A mirror image has the relations of its original.
     assert batch.relations.asnumpy().tolist() == [[[2, 0], [1, 2]], [[2, 0], [-1, -1]], nothing, nothing]
     assert batch.labels.asnumpy()[0].tolist() == [0, 2, 4]
 
 
-def test_a_batch_without_relations_has_one_row_of_padding(records):
+def test_a_batch_without_objects_has_one_row_of_padding(records):
     for views in ([View(0, False)], [View(2, False), View(5, True)]):
         [(_, batch)] = loaded(records, [views])
         assert batch.relations.asnumpy().tolist() == [[[-1, -1]]] * len(views)
+    [(_, batch)] = loaded(records, [[View(0, False)]])
+    assert batch.boxes.shape == (1, 1, 4) and batch.labels.asnumpy().tolist() == [[-1]]
 
 
 def test_workers_change_nothing(records):
@@ -161,7 +152,7 @@ def test_workers_change_nothing(records):
 
 
 @pytest.mark.parametrize("workers", [0, 2])
-def test_a_bad_image_is_named_when_its_batch_comes_and_the_workers_end(records, tmp_path, workers):
+def test_a_damaged_image_is_named_and_workers_end(records, tmp_path, workers):
     before = threading.active_count()
     bad = tmp_path / "bad.png"
     bad.write_bytes(records[0].path.read_bytes()[:-60])
@@ -175,7 +166,7 @@ def test_a_bad_image_is_named_when_its_batch_comes_and_the_workers_end(records, 
     assert other_threads_end(before)
 
 
-def test_workers_end_with_the_epoch_and_when_it_is_left_early(records):
+def test_workers_end_with_the_epoch_or_its_interruption(records):
     before = threading.active_count()
     for _ in range(3):
         loaded(records, order_of_test(records, 2), workers=2)

@@ -1,7 +1,7 @@
-"""Steps and predictions on a second device: nothing is made on the first one, and nothing is read before the end.
+"""Steps and predictions on a second device create nothing on the first one and read nothing before the end.
 
-The second device is a CPU, too, so what only a GPU can do wrong does not show. Batches are made on cpu(0), as by the
-loader, and copied in.
+The second device is a CPU as well, so faults that only GPUs have are not found. As in training, batches are made on
+cpu(0) and copied.
 """
 
 import dataclasses
@@ -14,14 +14,14 @@ from mxnet import autograd, nd
 from data.images.datasets import read_images
 from tests.vision.conftest import with_modules
 from tests.vision.devices_watch import watched
-from vision.attended import attend
+from vision.attended_regions import attend
 from vision.center_mass import CenterMass, composed_center_mass
 from vision.checkpoint import TrainedRun
 from vision.criterion import Criterion
 from vision.engine import make_learner, train_epoch, train_step
 from vision.loader import Batch, View, load_batches
 from vision.prediction import measure_center_mass, predict_image
-from vision.scenes.features import look_at
+from vision.scenes.features import extract
 from vision.scenes.network import SceneNetwork
 from vision.scenes.train import Learner
 from vision.scenes.train import train_step as train_scene_step
@@ -61,7 +61,7 @@ def test_a_training_step_stays_on_its_device_and_reads_nothing(tiny, data, varia
     config = config_of(tiny, variant)
     mx.random.seed(0)
     learner = make_learner(config, 8, [DEVICE])
-    for batch in batches(config, data, count=2):  # The first step makes the momenta as well.
+    for batch in batches(config, data, count=2):  # the first step also creates the momenta
         with watched(DEVICE) as watch:
             train_step(learner, batch)
         assert (watch.elsewhere, watch.reads, watch.waits, watch.copied_in) == ([], 0, 0, FIELDS)
@@ -76,7 +76,7 @@ def test_an_epoch_reads_once_per_step_and_once_at_its_end(tiny, data):
         train_epoch(learner, records, tiny, seed=0, epoch=1, workers=0)
     steps = watch.copied_in // FIELDS
     assert steps == 3 and watch.reads == steps + 1
-    assert watch.elsewhere == ["an array is made on cpu(0)"] * FIELDS * steps  # By the loader.
+    assert watch.elsewhere == ["an array is made on cpu(0)"] * FIELDS * steps  # by the loader
 
 
 @pytest.mark.parametrize("modules", [False, True])
@@ -95,7 +95,7 @@ def test_a_prediction_stays_on_its_device(tiny, data, detector_folder, modules):
     assert len(proposals.by_matrix.pairs) and len(proposals.by_row.pairs)
 
 
-def test_what_regions_attend_to_is_computed_on_the_device(detector_folder):
+def test_attended_regions_are_computed_on_the_device(detector_folder):
     trained = TrainedRun(detector_folder, DEVICE)
     pixels = np.random.default_rng(0).integers(0, 256, (48, 64, 3), np.uint8)
     with watched(DEVICE) as watch:
@@ -108,15 +108,15 @@ def test_a_step_on_scenes_stays_on_its_device_and_reads_once(tiny, scenes, detec
     trained = TrainedRun(detector_folder, DEVICE)
     model = dataclasses.replace(scenes.model, over_rois=over_rois)
     network = SceneNetwork(model, 4, trained.detector, trained.config.model.fc_units)
-    network.draw()
-    network.fix()
+    network.initialize_new_layers()
+    network.freeze()
     network.collect_params().reset_ctx([DEVICE])
     trainer = mx.gluon.Trainer(network.collect_params(), "sgd", {"momentum": 0.9})
     image = np.random.default_rng(0).normal(0, 50, (3, 48, 64)).astype(np.float32)
     with watched(DEVICE) as watch:
-        seen = [look_at(network, image, DEVICE), look_at(network, image[:, ::-1], DEVICE)]
+        features = [extract(network, image, DEVICE), extract(network, image[:, ::-1], DEVICE)]
         assert watch.reads == 0
-        result = train_scene_step(Learner(network, trainer, [DEVICE]), seen, [0, 3])
+        result = train_scene_step(Learner(network, trainer, [DEVICE]), features, [0, 3])
     assert (watch.elsewhere, watch.reads, watch.waits) == ([], 1, 0)
     assert len(result.losses) == 2 and 0 <= result.correct <= 2
 
@@ -141,7 +141,7 @@ def test_the_custom_operator_stays_on_its_device(mode, penalty):
     np.testing.assert_allclose(gradients[0].asnumpy(), weights.grad.asnumpy(), rtol=1e-3, atol=1e-6)
 
 
-def test_the_watch_sees_what_is_elsewhere_and_what_is_read():
+def test_the_watch_sees_other_devices_and_reads():
     here, there = nd.ones(2, ctx=DEVICE), nd.ones(2)
     with watched(DEVICE) as watch:
         nd.array([1, 2])

@@ -1,4 +1,4 @@
-"""Soft-NMS and the detections of an image, by hand and against an obvious loop."""
+"""Soft-NMS and detections, worked by hand and against a simple loop."""
 
 import numpy as np
 from mxnet import nd
@@ -11,7 +11,7 @@ CONFIG = DetectionConfig(score_threshold=1e-3, soft_nms_sigma=0.6, most=100)
 
 
 def one_by_one(scores, overlaps, sigma):
-    """Soft-NMS of one class' scores [N], as a loop that anyone would write."""
+    """Soft-NMS of the scores [N] of one class, as a simple loop."""
     left, taken = dict(enumerate(scores)), np.zeros(len(scores))
     while left:
         best = max(left, key=left.get)
@@ -20,17 +20,17 @@ def one_by_one(scores, overlaps, sigma):
     return taken
 
 
-def test_scores_fall_beside_better_boxes():
+def test_scores_decay_next_to_better_boxes():
     overlaps = np.array([[1, 0.5, 0], [0.5, 1, 0.2], [0, 0.2, 1]])
     scores = np.array([[0.9, 0.1], [0.8, 0.4], [0.7, 0]])
     taken = soft_nms(scores, overlaps, sigma=0.6, most=3)
-    # Class 0: box 0, which box 2 does not overlap; then box 2; then box 1, beside both.
+    # Class 0: box 0, which box 2 does not overlap; then box 2; then box 1, which overlaps both.
     expected = 0.8 * np.exp(-0.25 / 0.6) * np.exp(-0.04 / 0.6)
     np.testing.assert_allclose(taken[:, 0], [0.9, expected, 0.7])
     np.testing.assert_allclose(taken[:, 1], [0.1 * np.exp(-0.25 / 0.6), 0.4, 0])
 
 
-def test_all_classes_at_once_are_as_one_by_one():
+def test_all_classes_at_once_equal_one_by_one():
     generator = np.random.default_rng(0)
     scores, overlaps = generator.random((30, 5)), generator.random((30, 30))
     overlaps = np.maximum(overlaps, overlaps.T)
@@ -41,10 +41,6 @@ def test_all_classes_at_once_are_as_one_by_one():
     np.testing.assert_allclose(best[best > 0], expected[best > 0], rtol=1e-10)
 
 
-def test_a_box_that_is_taken_does_not_change_afterwards():
-    assert soft_nms(np.array([[0.5], [0.4]]), np.ones((2, 2)), 0.6, most=5)[0, 0] == 0.5
-
-
 def output_of(logits, rois, mask=None, deltas=None):
     logits, rois = nd.array(logits), nd.array(rois)
     mask = nd.ones(rois.shape[:2]) if mask is None else nd.array(mask)
@@ -52,10 +48,10 @@ def output_of(logits, rois, mask=None, deltas=None):
     return DetectorOutput(None, None, rois, mask, logits, deltas)
 
 
-def test_detections_are_boxes_of_the_original_image_best_first():
+def test_detections_are_in_pixels_of_the_original_image():
     logits = np.log([[[0.1, 0.2, 0.7], [0.3, 0.6, 0.1]]])
     rois = [[[0, 0, 19, 19], [60, 60, 99, 99]]]
-    deltas = [[[0, 0, 0, 0], [1, 0, 0, 0]]]  # × 0.1: 4 pixels to the right, over the edge.
+    deltas = [[[0, 0, 0, 0], [1, 0, 0, 0]]]  # × 0.1: 4 pixels to the right, beyond the edge
     (found,) = detections(output_of(logits, rois, deltas=deltas), nd.array([[100, 100]]), nd.array([2]), CONFIG)
     assert found.labels.tolist() == [1, 0, 0, 1]
     np.testing.assert_allclose(found.scores, [0.7, 0.6, 0.2, 0.1], rtol=1e-5)
@@ -64,7 +60,7 @@ def test_detections_are_boxes_of_the_original_image_best_first():
 
 
 def test_boxes_are_at_least_a_pixel_large():
-    """In an image that was made a quarter as large, a box of 0.1 pixels would be 0.1 × 4 - 3 wide."""
+    """In an image that was shrunk to a quarter, a box of 0.1 pixels would have the width 0.1 × 4 - 3."""
     deltas = [[[0, 0, np.log(0.1 / 20) / 0.2, np.log(0.1 / 20) / 0.2]]]
     output = output_of([[[0, 5]]], [[[40, 40, 59, 59]]], deltas=deltas)
     (found,) = detections(output, nd.array([[100, 100]]), nd.array([0.25]), CONFIG)
@@ -73,7 +69,7 @@ def test_boxes_are_at_least_a_pixel_large():
     np.testing.assert_allclose(entry["bbox"][:2], (49.5 + 0.45) * 4, atol=0.01)
 
 
-def test_rois_that_fill_the_list_and_low_scores_are_no_detections():
+def test_padding_and_low_scores_are_not_detected():
     logits = np.log([[[0.0005, 0.999, 0.0005]] * 2])
     rois = [[[0, 0, 19, 19], [60, 60, 99, 99]]]
     (found,) = detections(output_of(logits, rois, mask=[[1, 0]]), nd.array([[100, 100]]), nd.array([1]), CONFIG)
@@ -81,13 +77,7 @@ def test_rois_that_fill_the_list_and_low_scores_are_no_detections():
     assert found.boxes.tolist() == [[0, 0, 19, 19]]
 
 
-def test_an_image_may_have_no_detections():
-    logits = np.log([[[0.9999, 0.00005, 0.00005]]])
-    (found,) = detections(output_of(logits, [[[0, 0, 19, 19]]]), nd.array([[100, 100]]), nd.array([1]), CONFIG)
-    assert (found.boxes.shape, found.scores.shape, found.labels.shape) == ((0, 4), (0,), (0,))
-
-
-def test_only_the_best_of_all_classes_are_kept():
+def test_the_best_detections_of_all_classes_are_kept():
     generator = np.random.default_rng(1)
     corners = generator.uniform(0, 60, (2, 40, 2))
     output = output_of(generator.normal(size=(2, 40, 6)), np.concatenate([corners, corners + 30], axis=2))

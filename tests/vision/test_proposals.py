@@ -1,4 +1,4 @@
-"""The order of pairs by hand and against all of them sorted, and their file as the evaluation reads it."""
+"""The order of pairs, by hand and against a full sort; the file of proposals."""
 
 import tracemalloc
 
@@ -13,7 +13,7 @@ from vision.proposals import relationship_proposals
 
 
 def propose(logits, mask=None, scale=1.0, most=5000, categories=None):
-    """The proposals of one image with W [N, N]; its i-th ROI is (10 i, 10 i + 1, 10 i + 2, 10 i + 3)."""
+    """The proposals of one image with W [N, N]; the i-th ROI is (10 i, 10 i + 1, 10 i + 2, 10 i + 3)."""
     logits = nd.array([logits])
     rois = 10 * nd.arange(logits.shape[1]).reshape((1, -1, 1)) + nd.arange(4).reshape((1, 1, 4))
     mask = nd.ones(rois.shape[:2]) if mask is None else nd.array([mask])
@@ -27,7 +27,7 @@ def flat(proposals):
     return [*proposals[:3], *proposals.by_matrix, *proposals.by_row]
 
 
-def test_pairs_come_by_weight_and_rois_are_not_paired_with_themselves():
+def test_pairs_are_ranked_without_the_diagonal():
     logits = np.log([[90, 1, 6], [4, 90, 3], [2, 5, 90]])
     proposals = propose(logits)
     assert proposals.by_matrix.pairs.tolist() == [[0, 2], [2, 1], [1, 0], [1, 2], [2, 0], [0, 1]]
@@ -36,44 +36,25 @@ def test_pairs_come_by_weight_and_rois_are_not_paired_with_themselves():
     assert [array.dtype for array in flat(proposals)] == dtypes
 
 
-def test_pairs_are_ranked_by_the_softmax_of_rows_too():
-    proposals = propose(np.log([[1, 1, 3], [30, 90, 60], [5, 4, 1]]))  # rows sum to 5, 180 and 10
-    assert proposals.by_row.pairs.tolist() == [[0, 2], [2, 0], [2, 1], [1, 2], [0, 1], [1, 0]]
-    np.testing.assert_allclose(proposals.by_row.weights, [0.6, 0.5, 0.4, 1 / 3, 0.2, 1 / 6], rtol=1e-5)
-
-
-def test_a_constant_per_row_changes_the_matrix_order_alone():
-    generator = np.random.default_rng(0)
-    logits = generator.normal(size=(12, 12))
-    plain, moved = propose(logits), propose(logits + generator.normal(size=(12, 1)) * 5)
-    assert plain.by_row.pairs.tolist() == moved.by_row.pairs.tolist()
-    np.testing.assert_allclose(plain.by_row.weights, moved.by_row.weights, rtol=1e-4)
-    assert plain.by_matrix.pairs.tolist() != moved.by_matrix.pairs.tolist()
-
-
-def test_scores_are_of_the_best_category_without_background():
+def test_scores_are_those_of_the_best_category():
     categories = np.log([[8, 1, 0.5, 0.5], [0.2, 0.2, 0.2, 0.4], [1, 1, 7, 1]])
     proposals = propose(np.zeros((3, 3)), mask=[1, 0, 1], categories=categories)
     np.testing.assert_allclose(proposals.scores, [0.1, 0.7], rtol=1e-5)
     assert proposals.labels.tolist() == [0, 1]
 
 
-def test_a_network_without_pair_weights_proposes_rois_alone():
+def test_without_pair_weights_only_rois_are_proposed():
     arrays = nd.ones((1, 2, 4)), nd.ones((1, 2)), nd.zeros((1, 2, 3))
     (proposals,) = relationship_proposals(*arrays, None, nd.array([1]))
     assert (len(proposals.rois), proposals.by_matrix, proposals.by_row) == (2, None, None)
 
 
-def test_rois_that_fill_the_list_are_left_out_and_the_others_renumbered():
+def test_padded_rois_are_dropped_and_the_others_renumbered():
     logits = np.log([[1, 50, 4, 5], [50, 50, 50, 50], [3, 50, 1, 6], [2, 50, 7, 1]])
     proposals = propose(logits, mask=[1, 0, 1, 1])
     assert proposals.rois[:, 0].tolist() == [0, 20, 30]
     assert proposals.by_matrix.pairs.tolist() == [[2, 1], [1, 2], [0, 2], [0, 1], [1, 0], [2, 0]]
     np.testing.assert_allclose(proposals.by_matrix.weights, np.array([7, 6, 5, 4, 3, 2]) / 30, rtol=1e-5)
-
-
-def test_rois_are_in_pixels_of_the_original_image():
-    assert propose(np.zeros((2, 2)), scale=2.0).rois.tolist() == [[0, 0.5, 1, 1.5], [5, 5.5, 6, 6.5]]
 
 
 def test_each_image_of_a_batch_has_its_own_mask_and_scale():
@@ -85,8 +66,8 @@ def test_each_image_of_a_batch_has_its_own_mask_and_scale():
 
 
 @pytest.mark.parametrize("most", [1, 7, 379, 380, 5000])
-def test_the_best_are_those_of_all_pairs_sorted(most):
-    # In steps of a tenth, so that there are many equal ones, among them around the last that is kept.
+def test_the_best_pairs_are_those_of_a_full_sort(most):
+    # Rounded to tenths, so that many are equal, also around the last pair that is kept.
     logits = np.random.default_rng(0).normal(size=(20, 20)).round(1).astype(np.float32)
     first, second = np.nonzero(~np.eye(20, dtype=bool))
     order = sorted(range(380), key=lambda pair: -logits[first[pair], second[pair]])[:most]
@@ -96,7 +77,7 @@ def test_the_best_are_those_of_all_pairs_sorted(most):
     np.testing.assert_allclose(proposals.by_matrix.weights, expected[first, second][order], rtol=1e-5)
 
 
-def test_weights_of_saturated_logits_are_finite_and_keep_their_order():
+def test_saturated_logits_keep_their_order():
     logits = [[0, -1e4, 1e4], [9999, 0, -9999], [-9998, -1e4, 1e4]]
     proposals = propose(logits)
     assert proposals.by_matrix.pairs.tolist() == [[0, 2], [1, 0], [2, 0], [1, 2], [0, 1], [2, 1]]
@@ -104,7 +85,7 @@ def test_weights_of_saturated_logits_are_finite_and_keep_their_order():
     np.testing.assert_allclose(proposals.by_matrix.weights, [1 / total, np.exp(-1) / total, 0, 0, 0, 0], rtol=1e-5)
 
 
-def test_weights_never_rise_where_logits_hardly_differ():
+def test_weights_of_close_logits_never_rise():
     logits = np.float32(3) + np.arange(90_000, dtype=np.float32)[::-1].reshape(300, 300) * np.float32(2.4e-7)
     weights = propose(logits, most=89_700).by_matrix.weights
     assert (weights[1:] <= weights[:-1]).all()
@@ -127,7 +108,7 @@ def made_up(seed, count):
 
 @pytest.mark.parametrize("with_pairs", [True, False])
 @pytest.mark.parametrize("counts", [(6, 0, 1, 9), (1, 0), (0,), ()])
-def test_the_file_holds_what_the_evaluation_reads(tmp_path, counts, with_pairs):
+def test_the_evaluation_can_read_the_file(tmp_path, counts, with_pairs):
     images = {f"{number:06}": made_up(number, count) for number, count in enumerate(counts)}
     if not with_pairs:
         images = {name: Proposals(*proposals[:3]) for name, proposals in images.items()}
@@ -146,20 +127,6 @@ def test_the_file_holds_what_the_evaluation_reads(tmp_path, counts, with_pairs):
     assert [file.name for file in path.parent.iterdir()] == [path.name]
 
 
-def test_numpy_reads_the_file_too(tmp_path):
-    proposals = made_up(0, 4)
-    with relations_writer(tmp_path / "relations.npz", with_pairs=True) as add:
-        add("a", proposals)
-        add("b", proposals)
-    with np.load(tmp_path / "relations.npz") as archive:
-        arrays = {name: array.tolist() for name, array in archive.items()}
-    assert arrays["image_ids"] == ["a", "b"]
-    assert (arrays["roi_offsets"], arrays["pair_offsets"]) == ([0, 4, 8], [0, 12, 24])
-    assert arrays["pairs"] == 2 * proposals.by_matrix.pairs.tolist()
-    assert arrays["row_pairs"] == 2 * proposals.by_row.pairs.tolist()
-    assert arrays["roi_labels"] == 2 * proposals.labels.tolist()
-
-
 def test_a_file_has_enough_pairs_or_all_there_are(tmp_path):
     path = tmp_path / "relations.npz"
     with relations_writer(path, with_pairs=True) as add:
@@ -171,7 +138,7 @@ def test_a_file_has_enough_pairs_or_all_there_are(tmp_path):
     assert has_pairs(path, False, 5000) and not has_pairs(path, True, 1)
 
 
-def test_a_file_of_an_older_version_does_not_count(tmp_path):
+def test_a_file_of_an_older_version_is_incomplete(tmp_path):
     path = tmp_path / "relations.npz"
     with relations_writer(path, with_pairs=True) as add:
         add("a", made_up(0, 4))
@@ -185,7 +152,7 @@ def test_a_file_of_an_older_version_does_not_count(tmp_path):
         has_pairs(path, True, 1)
 
 
-def test_after_an_error_the_old_file_stands_and_nothing_else(tmp_path):
+def test_an_error_keeps_the_old_file(tmp_path):
     path = tmp_path / "relations.npz"
     path.write_text("old")
 
@@ -194,7 +161,7 @@ def test_after_an_error_the_old_file_stands_and_nothing_else(tmp_path):
             add("a", made_up(0, 4))
             raise OSError(2, "No such file", "image.jpg")
 
-    with pytest.raises(OSError, match=r"image\.jpg"):  # Not relations.npz: that is not what is wrong.
+    with pytest.raises(OSError, match=r"image\.jpg"):  # not relations.npz
         stop_half_way()
     assert [(file.name, file.read_text()) for file in tmp_path.iterdir()] == [(path.name, "old")]
 

@@ -1,4 +1,4 @@
-"""A run restricted to lists of ids and to some categories: training, prediction and evaluation agree on them."""
+"""Training, prediction and evaluation of a run restricted to lists of ids and to some categories."""
 
 import dataclasses
 import json
@@ -13,8 +13,9 @@ from data.images import subset
 from data.images.datasets import read_images
 from scripts.evaluate import evaluate_detection, evaluate_relations, read_test_images
 from vision import predict as predicting
+from vision import prediction
 from vision import train as training
-from vision.chosen_images import choose_images
+from vision.attended import choose_images
 
 pytestmark = pytest.mark.usefixtures("without_tensorboard")
 
@@ -26,7 +27,7 @@ def whole(data):
 
 @pytest.fixture(scope="module")
 def kept(whole) -> list[int]:
-    """Labels of two categories of one of the first two test images."""
+    """Labels of two categories in one of the first two test images."""
     return max((sorted(set(record.labels.tolist())) for record in whole["test"].records[:2]), key=len)[-2:]
 
 
@@ -37,7 +38,7 @@ def classes(whole, kept) -> tuple[str, ...]:
 
 @pytest.fixture(scope="module")
 def run(without_tensorboard, tiny, data, whole, classes, tmp_path_factory) -> RunFolder:
-    """A predicted run on four of the eight images of `data` and two of its eight categories."""
+    """A run with predictions, on four of the eight images and two of the eight categories of `data`."""
     root = tmp_path_factory.mktemp("subset")
     for split, dataset in whole.items():
         path = root / "lists/few" / f"{split}.txt"
@@ -57,14 +58,10 @@ def run(without_tensorboard, tiny, data, whole, classes, tmp_path_factory) -> Ru
         yield run
 
 
-def test_detections_have_the_category_ids_of_the_whole_data_set(run, whole, kept):
+def test_detections_have_the_ids_of_the_whole_dataset(run, whole, kept):
     entries = json.loads(run.detections.read_text())
     assert {entry["image_id"] for entry in entries} == {record.id for record in whole["test"].records[:2]}
     assert {entry["category_id"] for entry in entries} == {whole["test"].category_ids[label] for label in kept}
-
-
-def test_classes_are_those_kept_in_the_order_of_the_data_set(run, classes):
-    assert tuple((run.path / "classes.txt").read_text().split("\n")) == classes
 
 
 def test_evaluation_uses_the_same_images_and_categories(run, data, whole, classes):
@@ -77,18 +74,18 @@ def test_evaluation_uses_the_same_images_and_categories(run, data, whole, classe
     assert {name for name in metrics if name.startswith("ap/")} == {f"ap/{name}" for name in classes}
 
 
-def test_figures_choose_among_the_same_images(run, data):
+def test_figures_choose_from_the_same_images(run, data):
     config = predicting.read_config(predicting.Config, run.config_path)
     related = [record for record in read_test_images(run, data).records if len(set(record.labels.tolist())) > 1]
     assert related and choose_images(config, data, 9) == [record.path for record in related]
     assert evaluate_relations(run, data, top_k=[10], rule="different_category")["relation_images"] == len(related)
 
 
-def test_a_picture_names_the_kept_categories(run, whole, classes, tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr(predicting, "SHOWN", 0.0)
+def test_a_picture_names_only_the_kept_categories(run, whole, classes, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(prediction, "SHOWN", 0.0)
     path = tmp_path / "grey.png"
     Image.new("L", (60, 40), 128).save(path)
-    predicting.predict_pictures([path], run.path, tmp_path / "out", None)
+    prediction.draw_pictures([path], run.path, tmp_path / "out", None)
     found = capsys.readouterr().out.partition(": ")[2]
     named = {name for name in whole["test"].classes if name in found}
     assert named and named <= set(classes)

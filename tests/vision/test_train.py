@@ -1,4 +1,4 @@
-"""Training on a tiny data set: reproducible, resumable, as the paper says, and stopped by what is wrong."""
+"""Training on a small dataset: reproducible, resumable, as in the paper, and stopped by errors."""
 
 import dataclasses
 import shutil
@@ -41,29 +41,26 @@ def run_training(config, data, runs, seed=0, devices=CPU, workers=0):
 
 @pytest.fixture(scope="module")
 def trained(tiny, data, tmp_path_factory):
-    """A finished run, for tests that change nothing in it."""
+    """A finished run. Tests must not change it."""
     return run_training(tiny, data, tmp_path_factory.mktemp("runs"))
 
 
 @pytest.fixture
 def copied(trained, tmp_path):
-    """The folder of all runs, among them a copy of the finished one, and that copy."""
+    """A folder of runs, and a copy of the finished run in it."""
     return tmp_path, Path(shutil.copytree(trained.path, tmp_path / trained.path.relative_to(trained.runs)))
 
 
 @pytest.fixture
 def interrupted(copied):
-    """The same, of a run that has still to end."""
+    """The same, with a run that is not finished."""
     (copied[1] / "run.json").unlink()
     return copied
 
 
 @pytest.fixture(scope="module")
 def frozen(tiny, without_tensorboard, tmp_path_factory):
-    """A config with which no image depends on others: BatchNorm has weights from a file, and no anchor is drawn by lot.
-
-    So few anchors fit into its images that all are learned from.
-    """
+    """A config in which images are independent: BatchNorm is frozen, and the few anchors are all learned from."""
     path = tmp_path_factory.mktemp("weights") / "backbone.params"
     learner_of(tiny).detector.backbone.save_parameters(str(path))
     return changed(tiny, model={"pretrained": str(path)}, images={"short_side": 48, "long_side": 64})
@@ -85,7 +82,7 @@ def learner_of(config, devices=CPU):
 
 
 def batches_of(data, config, sizes):
-    """Batches of the images one after the other, as many in each as `sizes` says."""
+    """Batches of the images in order, with `sizes` images each."""
     of_split = records(data)
     views = (View(number % len(of_split), flipped=False) for number in count())
     order = [list(islice(views, size)) for size in sizes]
@@ -93,7 +90,7 @@ def batches_of(data, config, sizes):
 
 
 def measured(run):
-    """The log without the times."""
+    """The log without times."""
     timing = ("seconds", "images_per_second")
     return [{key: value for key, value in line.items() if key not in timing} for line in run.epochs()]
 
@@ -103,7 +100,7 @@ def weights(run):
 
 
 def parameters(detector):
-    """By the names that checkpoints use: the others differ from network to network."""
+    """Parameters by the names in checkpoints, which are the same in every network."""
     return detector._collect_params_with_prefix()
 
 
@@ -126,7 +123,7 @@ def assert_close(one, other):
 # --- runs -----------------------------------------------------------------------------------------------------------
 
 
-def test_a_seed_reproduces_a_run_bit_for_bit_and_another_does_not(trained, tiny, data, tmp_path):
+def test_a_seed_reproduces_a_run_to_the_bit(trained, tiny, data, tmp_path):
     again = run_training(tiny, data, tmp_path, workers=2)
     other = run_training(tiny, data, tmp_path, seed=1)
     assert measured(trained) == measured(again) != measured(other)
@@ -134,7 +131,7 @@ def test_a_seed_reproduces_a_run_bit_for_bit_and_another_does_not(trained, tiny,
 
 
 def interrupt(monkeypatch, place, name, call, error=KeyboardInterrupt):
-    """Makes the `call`-th call of `place.name` an interruption."""
+    """Interrupts the `call`-th call of `place.name`."""
     calls, real = iter(range(1, 100)), getattr(place, name)
 
     def interrupted(*arguments, **keywords):
@@ -168,7 +165,7 @@ def test_an_interrupted_run_ends_like_an_uninterrupted_one(place, name, call, tr
 
 
 def test_ctrl_c_waits_for_the_end_of_a_step(tiny, data, monkeypatch):
-    """Within one, MXNet calls back into Python, where an exception would crash it."""
+    """During a step MXNet calls back into Python, where an exception would crash it."""
     steps = []
 
     def step(learner, batch):
@@ -194,48 +191,35 @@ def test_a_finished_run_is_not_repeated(copied, monkeypatch, capsys):
     assert {path for path in after if after[path] != before.get(path)} <= {folder / ".lock"}
 
 
-def test_a_run_does_not_go_on_with_other_images(interrupted, tiny, data):
+def test_a_run_does_not_resume_with_other_images(interrupted, tiny, data):
     runs, _ = interrupted
-    with pytest.raises(UserError, match="begun on other images or annotations"):
+    with pytest.raises(UserError, match="on other images or annotations"):
         run = RunFolder.claim(runs, tiny, seed=0)
         train(tiny, read_images("tiny", data, "test"), run, 0, CPU, 0)
 
 
-def test_a_run_does_not_begin_anew_where_its_checkpoint_is_gone(interrupted, tiny, data):
+def test_a_run_does_not_restart_without_its_checkpoint(interrupted, tiny, data):
     runs, folder = interrupted
     (folder / "checkpoints" / "epoch-2.params").unlink()
-    with pytest.raises(UserError, match="checkpoint of its last epoch is missing"):
+    with pytest.raises(UserError, match="checkpoints: "):
         run_training(tiny, data, runs)
     assert len(RunFolder(folder).epochs()) == 2
-
-
-def test_the_run_keeps_what_it_was_trained_on(trained):
-    assert len((trained.path / "classes.txt").read_text().split()) == 8
-    assert trained.record()["device"] == "CPU" and trained.record()["versions"]["mxnet"]
-
-
-def test_two_devices_go_on_as_they_were(frozen, data, tmp_path):
-    whole = run_training(frozen, data, tmp_path / "whole", devices=CPUS)
-    with pytest.MonkeyPatch.context() as patch:
-        interrupt(patch, training, "train_epoch", 2)
-        with pytest.raises(KeyboardInterrupt):
-            run_training(frozen, data, tmp_path, devices=CPUS)
-    resumed = run_training(frozen, data, tmp_path, devices=CPUS)
-    assert_same(weights(whole), weights(resumed))
 
 
 # --- what an epoch says, and what stops it --------------------------------------------------------------------------
 
 
-def test_the_log_has_a_line_an_epoch(trained):
+def test_the_log_has_one_line_per_epoch(trained):
     lines = trained.epochs()
     assert [line["epoch"] for line in lines] == [1, 2]
+    assert len((trained.path / "classes.txt").read_text().split()) == 8
+    assert trained.record()["device"] == "CPU" and trained.record()["versions"]["mxnet"]
     losses = ["loss", "rpn_classification", "rpn_boxes", "classification", "boxes", "relation_loss", "center_mass"]
     assert list(lines[0]) == ["epoch", *losses, "seconds", "images_per_second"]
     assert lines[1]["loss"] < lines[0]["loss"]
 
 
-def test_its_numbers_are_means_over_the_images_or_over_those_with_a_target_pair(tiny, data, monkeypatch):
+def test_the_log_has_means_over_images_or_related_images(tiny, data, monkeypatch):
     parts = []
 
     def step(learner, batch):
@@ -258,7 +242,7 @@ def column(arrays):
     return np.concatenate([array.asnumpy() for array in arrays])
 
 
-def test_a_loss_that_is_not_finite_stops_the_run_names_the_images_and_loses_nothing(trained, tiny, data, tmp_path):
+def test_a_loss_that_is_not_finite_stops_the_run(trained, tiny, data, tmp_path):
     steps = count(1)
 
     def step(learner, batch):
@@ -276,30 +260,22 @@ def test_a_loss_that_is_not_finite_stops_the_run_names_the_images_and_loses_noth
     assert_same(weights(trained), weights(resumed))
 
 
-def test_weights_that_are_not_finite_are_kept_in_no_checkpoint(tiny, data, tmp_path, monkeypatch):
+def test_weights_that_are_not_finite_stop_the_run(tiny, data, tmp_path, monkeypatch):
     def step(learner, batch):
         losses = train_step(learner, batch)
-        learner.detector.rpn.conv_3x3.bias.data()[3] = np.inf  # It shows in the losses of the next step alone.
+        learner.detector.rpn.conv_3x3.bias.data()[3] = np.inf  # only the losses of a next step would show it
         return losses
 
     monkeypatch.setattr(training, "train_step", step)
     single_step = changed(tiny, training={"batch_size": 5})
-    with pytest.raises(UserError, match="epoch 1: the weights are not finite after its last step; try a smaller"):
+    with pytest.raises(UserError, match="epoch 1: the weights are not finite"):
         train_epoch(learner_of(single_step), records(data)[:2], single_step, seed=0, epoch=1, workers=0)
-
-
-def test_a_learning_rate_that_is_much_too_large_stops_the_run(tiny, data, tmp_path):
-    wild = changed(tiny, training={"learning_rate": 1e38})
-    with pytest.raises(UserError, match="^epoch 1, images .* not finite"):
-        run_training(wild, data, tmp_path)
-    run = RunFolder(tmp_path / "mini/tiny/fan-sup/seed0")
-    assert not run.epochs() and not run.checkpoints.exists()
 
 
 # --- what is trained, and how ---------------------------------------------------------------------------------------
 
 
-def test_the_solver_is_the_papers(tiny, data):
+def test_the_optimizer_is_that_of_the_paper(tiny, data):
     paper = read_config(Config, CONFIGS / "paper" / "voc07" / "fan-sup.yaml").training
     learner = learner_of(dataclasses.replace(tiny, training=paper))
     train_step(learner, *batches_of(data, tiny, [2]))
@@ -309,7 +285,7 @@ def test_the_solver_is_the_papers(tiny, data):
     assert optimizer.rescale_grad == 1
 
 
-def test_the_learning_rate_falls_to_a_tenth_also_in_a_run_that_goes_on(tiny, data, tmp_path, monkeypatch):
+def test_the_learning_rate_decays_also_after_resuming(tiny, data, tmp_path, monkeypatch):
     rates, seconds = [], iter([1, 1, KeyboardInterrupt, 1, 1])
 
     def epoch(learner, *_):
@@ -326,12 +302,12 @@ def test_the_learning_rate_falls_to_a_tenth_also_in_a_run_that_goes_on(tiny, dat
     assert rates == pytest.approx([0.01, 0.01, 0.001, 0.001, 0.001])
 
 
-def test_a_step_is_sgd_by_the_gradients_summed_over_the_images(frozen, data):
+def test_a_step_is_sgd_with_gradients_summed_over_images(frozen, data):
     learner, start = learner_of(frozen), arrays(learner_of(frozen).detector)
     by_hand = learner_of(frozen)
     learned = {name: each for name, each in parameters(by_hand.detector).items() if each.grad_req != "null"}
     velocity = dict.fromkeys(learned, 0)
-    for batch in batches_of(data, frozen, [3, 1]):  # The second step has momentum.
+    for batch in batches_of(data, frozen, [3, 1]):  # the second step has momentum
         train_step(learner, batch)
         gradients = [gradients_of(by_hand, batch, image, learned) for image in range(len(batch.images))]
         for name, parameter in learned.items():
@@ -355,7 +331,7 @@ def gradients_of(learner, batch, image, learned):
     return {name: parameter.grad().asnumpy() for name, parameter in learned.items()}
 
 
-def test_two_devices_end_with_the_weights_of_one_also_where_one_is_idle(frozen, data):
+def test_two_devices_give_the_weights_of_one(frozen, data):
     one, two = learner_of(frozen), learner_of(frozen, CPUS)
     for batch in batches_of(data, frozen, [1, 2, 1, 3]):
         together, parts = train_step(one, batch), train_step(two, batch)
@@ -366,7 +342,7 @@ def test_two_devices_end_with_the_weights_of_one_also_where_one_is_idle(frozen, 
 
 
 @pytest.mark.parametrize("append_objects", [True, False])
-def test_annotated_boxes_stand_among_the_rois_on_request(tiny, data, append_objects):
+def test_annotated_boxes_can_be_appended_to_the_rois(tiny, data, append_objects):
     learner = learner_of(changed(tiny, training={"append_objects": append_objects}))
     outputs = []
 
@@ -381,30 +357,8 @@ def test_annotated_boxes_stand_among_the_rois_on_request(tiny, data, append_obje
     np.testing.assert_array_equal(outputs[0].rois.asnumpy()[:, 256:], batch.boxes.asnumpy()[:, :objects])
 
 
-def test_without_supervision_relations_are_measured_and_not_trained_on(tiny, data):
-    unsupervised = changed(tiny, variant="fan-unsup", relation_loss={"weight": 0.0})
-
-    def after_an_epoch(config, with_relations=True):
-        learner = learner_of(config)
-
-        def criterion(output, *objects):
-            return learner.criterion(output if with_relations else output._replace(relations=None), *objects)
-
-        line = train_epoch(learner._replace(criterion=criterion), records(data), config, seed=0, epoch=1, workers=0)
-        return line, arrays(learner.detector)
-
-    (measured, measured_weights), (_, without), (_, supervised) = (
-        after_an_epoch(unsupervised),
-        after_an_epoch(unsupervised, with_relations=False),
-        after_an_epoch(tiny),
-    )
-    assert measured["center_mass"] > 0
-    assert_same(measured_weights, without)
-    assert any((without[name] != supervised[name]).any() for name in without)
-
-
 def test_the_relation_loss_reaches_the_modules_attention(tiny_modules, data, monkeypatch):
-    """Annotated boxes stand among the ROIs, as where Relation Networks are trained."""
+    """With annotated boxes among the ROIs, as in Relation Networks."""
     monkeypatch.setattr(criterion, "relation_targets", partial(relation_targets, iou_thresh=0.2))
     assert tiny_modules.training.append_objects
     measuring = changed(tiny_modules, variant="rn", relation_loss={"weight": 0.0})
@@ -438,15 +392,8 @@ def test_annotated_relations_reach_the_loss(tiny, data):
 
 
 @pytest.mark.parametrize(("variant", "weight"), [("fan-sup-gt", 0.01), ("fan-unsup", 0.0)])
-def test_without_annotated_relations_nothing_is_trained(tiny, data, tmp_path, variant, weight):
+def test_missing_relation_annotations_are_rejected(tiny, data, tmp_path, variant, weight):
     with pytest.raises(UserError, match="^tiny: the dataset has no relation annotations"):
         run_training(annotated(tiny, variant, weight), data, tmp_path)
     run = RunFolder(tmp_path / "mini/tiny" / variant / "seed0")
     assert not run.epochs() and sorted(path.name for path in run.path.iterdir()) == [".lock", "config.yaml"]
-
-
-def test_the_base_network_has_no_relation_loss(tiny, data, tmp_path):
-    base = changed(tiny, variant="base", model={"focused_attention": False}, relation_loss={"weight": 0.0})
-    run = run_training(base, data, tmp_path)
-    assert list(run.epochs()[0])[-3:] == ["boxes", "seconds", "images_per_second"]
-    assert not any("attention" in name for name in weights(run))

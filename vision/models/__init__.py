@@ -1,1 +1,1 @@
-"""The layers and networks of the detector."""
+"""The networks and layers of the detector."""

@@ -1,13 +1,13 @@
-"""The backbone: a ResNet whose last stage keeps the stride of the stage before it."""
+"""The backbone: a ResNet whose last stage has the same stride as the stage before it."""
 
 from gluoncv.model_zoo import get_model
 from gluoncv.model_zoo.resnet import BasicBlockV1, BottleneckV1, ResNetV1
 from mxnet import gluon
 
-# Mean of the training images in RGB (Relation Networks' code). The network takes images less this mean, not divided.
+# Mean of the training images in RGB, from the code of Relation Networks. It is subtracted; images are not divided.
 PIXEL_MEANS = (123.15, 115.90, 103.06)
 
-# Of conv4 and conv5.
+# Channels of conv4 and conv5.
 CHANNELS = {
     "resnet10": (64, 128),
     "resnet18": (256, 512),
@@ -15,48 +15,46 @@ CHANNELS = {
     "resnet50": (1024, 2048),
     "resnet101": (1024, 2048),
 }
-POOL1, FIRST_STAGE, LAST_STAGE = (
-    3,
-    4,
-    7,
-)  # of GluonCV's `features`: conv1, bn1, relu, pool1, res2, res3, res4, res5, pooling
+# In GluonCV's `features`: conv1, bn1, relu, pool1, res2, res3, res4, res5, pooling.
+POOL1, FIRST_STAGE, LAST_STAGE = 3, 4, 7
 FROZEN = (0, 1, FIRST_STAGE)  # conv1, bn1, res2
 
-# Name of the layers by the place of the stride. It is part of every parameter's name, so that a file of weights that
-# were trained with the stride in one place does not fit a network that has it in the other. GluonCV and torchvision
-# call the second kind v1b and v1.5.
+# Attribute with the layers, by the place of the stride. It is part of the name of every parameter, so that weights that
+# were trained with one place are rejected by a network with the other. GluonCV and torchvision call the second kind v1b
+# and v1.5.
 FEATURES = {"1x1": "features", "3x3": "features_v1b"}
 
 
 class Backbone(gluon.HybridBlock):
     """ResNet up to conv4 and conv5, both at stride 16.
 
-    The layers are those of GluonCV's v1 networks. conv5 has stride 1, and its 3 × 3 convolutions are dilated by 2
-    (Relation Networks). Published networks of the same depth differ in two places, which must be as the weights were
-    trained: `pool1` and `stride_in`. The outer 1 × 1 convolutions of bottlenecks have a bias, as in GluonCV's weights;
-    it is 0 with weights that have none.
+    The layers are those of GluonCV's v1 networks. As in Relation Networks, conv5 has stride 1, and its 3 × 3
+    convolutions are dilated by 2. Published networks of the same depth differ in two details, which must match the
+    weights: `pool1` and `stride_in`. The outer 1 × 1 convolutions of bottlenecks have a bias, as in GluonCV's weights;
+    it is 0 for weights without one.
 
-    BatchNorm is frozen with pretrained weights: running statistics, fixed γ and β. From scratch there are no
-    statistics to freeze, so it learns, and normalises by those of its batch. GroupNorm would not depend on the batch,
-    but MXNet's has one γ and β per group instead of per channel.
+    BatchNorm is frozen with pretrained weights: running statistics, fixed γ and β. Without pretrained weights it is
+    trained and uses the statistics of the batch. (GroupNorm would not depend on the batch, but MXNet's has one γ and β
+    per group instead of per channel.)
 
-    "resnet50_thin" is ResNet-50 with half the channels of every layer after conv1 (Yahoo's open_nsfw). "resnet10", for
+    "resnet50_thin" is ResNet-50 with half the channels in every layer after conv1 (Yahoo's open_nsfw). "resnet10", for
     miniatures, has half the blocks of ResNet-18 and a quarter of its channels.
 
     Args:
         name: a key of `CHANNELS`.
-        frozen_norm: whether BatchNorm also uses its running statistics in training.
-        pool1: "padded", or "caffe": without padding, and the last window may reach beyond the edge. Padded, features
-            are two pixels further to the left and above.
-        stride_in: which convolution of a stage's first bottleneck has the stride: the first "1x1", as in the original
-            Caffe networks and GluonCV's v1, or the "3x3", as in torchvision. ResNet-10 and -18 have no bottlenecks.
+        frozen_norm: whether BatchNorm uses its running statistics in training.
+        pool1: "padded", or "caffe": without padding, where the last window may extend beyond the edge. Padding shifts
+            features by two pixels to the left and up.
+        stride_in: the convolution with the stride in the first bottleneck of a stage: the first "1x1", as in the
+            original Caffe networks and GluonCV's v1, or the "3x3", as in torchvision. ResNet-10 and -18 have no
+            bottlenecks.
 
     Call arguments:
-        images: [B, 3, H, W] RGB less `PIXEL_MEANS`, not divided.
+        images: [B, 3, H, W] RGB minus `PIXEL_MEANS`.
 
     Returns:
-        conv4 [B, 1024, H/16, W/16] and conv5 [B, 2048, H/16, W/16], sides rounded up; fewer channels
-        for the smaller networks, see `CHANNELS`.
+        conv4 [B, 1024, H/16, W/16] and conv5 [B, 2048, H/16, W/16], with sides rounded up; smaller networks have fewer
+        channels, see `CHANNELS`.
 
     Example:
         >>> backbone = Backbone("resnet50_thin", frozen_norm=True, pool1="caffe")
@@ -93,7 +91,7 @@ class Backbone(gluon.HybridBlock):
         return conv4, last(conv4)
 
     def freeze(self) -> None:
-        """Fixes conv1, bn1, res2, every γ and β, and the biases of convolutions."""
+        """Freezes conv1, bn1, res2, every γ and β, and the biases of convolutions."""
         self.collect_params(".*(gamma|beta|bias)$").setattr("grad_req", "null")
         for index in FROZEN:
             self.layers[index].collect_params().setattr("grad_req", "null")
@@ -108,16 +106,16 @@ def _network(name: str, **kwargs) -> ResNetV1:
 
 
 def _move_stride(stage: gluon.nn.HybridSequential) -> None:
-    """Moves the stride of a stage's first bottleneck from its first 1 × 1 convolution to its 3 × 3 convolution."""
+    """Moves the stride in the first bottleneck of a stage from its first 1 × 1 to its 3 × 3 convolution."""
     first, _, _, middle, *_ = stage[0].body
     middle._kwargs["stride"], first._kwargs["stride"] = first._kwargs["stride"], (1, 1)
 
 
 def _keep_stride(stage: gluon.nn.HybridSequential) -> None:
-    """Turns the stride of a stage into dilation of what comes after it: every second value is as before."""
+    """Replaces the stride of a stage by dilation of the layers after it, so that every second value is the same."""
     for block in stage:
         for layer in (*block.body, *(block.downsample or ())):
-            settings = getattr(layer, "_kwargs", {})  # GluonCV's v1 networks have no argument for it.
+            settings = getattr(layer, "_kwargs", {})  # GluonCV's v1 networks have no argument for this
             if settings.get("stride") == (2, 2):
                 settings["stride"] = (1, 1)
             elif settings.get("kernel") == (3, 3):

@@ -1,6 +1,6 @@
-"""Boxes in corner form (x1, y1, x2, y2), as NDArrays: overlap, coding and clipping.
+"""Boxes as NDArrays of corners (x1, y1, x2, y2): overlap, encoding and clipping.
 
-Corners are pixels, the last ones inclusive: sides are x2 - x1 + 1 long, as in Relation Networks' code.
+Corners are pixels inside the box, so sides are x2 - x1 + 1, as in the code of Relation Networks.
 """
 
 from mxnet import nd
@@ -10,20 +10,40 @@ from mxnet.ndarray import NDArray
 def iou(boxes: NDArray, others: NDArray) -> NDArray:
     """Intersection over union of all pairs: [..., N, 4] and [..., G, 4] -> [..., N, G].
 
-    The leading axes are equal, or 1 in one of the two. Boxes have x2 >= x1 - 1; where both have no area it is NaN.
+    The leading axes are equal, or 1 in one of both. Boxes have x2 >= x1 - 1. The IoU of two boxes without area is NaN.
+
+    Example:
+        >>> iou(nd.array([[0, 0, 9, 9]]), nd.array([[0, 0, 9, 4], [20, 20, 29, 29]])).asnumpy().tolist()
+        [[0.5, 0.0]]
     """
-    x1, y1, x2, y2 = nd.split(boxes, 4, axis=-1)  # [..., N, 1]
-    u1, v1, u2, v2 = nd.split(nd.swapaxes(others, -1, -2), 4, axis=-2)  # [..., 1, G]
-    width = nd.relu(nd.broadcast_minimum(x2, u2) - nd.broadcast_maximum(x1, u1) + 1)  # [..., N, G]
-    height = nd.relu(nd.broadcast_minimum(y2, v2) - nd.broadcast_maximum(y1, v1) + 1)
+    shared, union = intersection_and_union(nd, boxes, others)
+    return shared / union
+
+
+def intersection_and_union(F, boxes, others):
+    """Areas [..., N, G] of the intersection and union of all pairs, as for `iou`.
+
+    Args:
+        F: `mxnet.nd`, or `mxnet.sym` inside a hybridised block.
+        boxes: [..., N, 4].
+        others: [..., G, 4].
+    """
+    x1, y1, x2, y2 = F.split(boxes, num_outputs=4, axis=-1)  # [..., N, 1]
+    u1, v1, u2, v2 = F.split(F.swapaxes(others, dim1=-2, dim2=-1), num_outputs=4, axis=-2)  # [..., 1, G]
+    width = F.relu(F.broadcast_minimum(x2, u2) - F.broadcast_maximum(x1, u1) + 1)  # [..., N, G]
+    height = F.relu(F.broadcast_minimum(y2, v2) - F.broadcast_maximum(y1, v1) + 1)
     shared = width * height
-    return shared / (nd.broadcast_add((x2 - x1 + 1) * (y2 - y1 + 1), (u2 - u1 + 1) * (v2 - v1 + 1)) - shared)
+    return shared, F.broadcast_add((x2 - x1 + 1) * (y2 - y1 + 1), (u2 - u1 + 1) * (v2 - v1 + 1)) - shared
 
 
 def encode(boxes: NDArray, targets: NDArray) -> NDArray:
-    """What takes `boxes` to `targets`, both [..., 4]: deltas (dx, dy, dw, dh) [..., 4].
+    """The deltas (dx, dy, dw, dh) [..., 4] from `boxes` to `targets`, both [..., 4].
 
-    Offsets of the centres in sides of the box, and logarithms of the ratios of the sides.
+    They are offsets of the centres in sides of the box, and logarithms of the ratios of the sides.
+
+    Example:
+        >>> encode(nd.array([[0, 0, 9, 9]]), nd.array([[5, 0, 14, 9]])).asnumpy().tolist()
+        [[0.5, 0.0, 0.0, 0.0]]
     """
     x, y, width, height = _centre_form(boxes)
     target_x, target_y, target_width, target_height = _centre_form(targets)
@@ -37,7 +57,12 @@ def encode(boxes: NDArray, targets: NDArray) -> NDArray:
 
 
 def decode(boxes: NDArray, deltas: NDArray) -> NDArray:
-    """`boxes` moved by `deltas`, both [..., 4]: the inverse of `encode`."""
+    """Applies `deltas` to `boxes`, both [..., 4]: the inverse of `encode`.
+
+    Example:
+        >>> decode(nd.array([[0, 0, 9, 9]]), nd.array([[0.5, 0, 0, 0]])).asnumpy().tolist()
+        [[5.0, 0.0, 14.0, 9.0]]
+    """
     x, y, width, height = _centre_form(boxes)
     dx, dy, dw, dh = nd.split(deltas, 4, axis=-1)
     x, y = x + dx * width, y + dy * height
@@ -46,7 +71,12 @@ def decode(boxes: NDArray, deltas: NDArray) -> NDArray:
 
 
 def clip(boxes: NDArray, sizes: NDArray) -> NDArray:
-    """`boxes` [B, N, 4] cut off at the edges of their images, whose `sizes` [B, 2] are (height, width)."""
+    """Clips `boxes` [B, N, 4] to their images, whose `sizes` [B, 2] are (height, width).
+
+    Example:
+        >>> clip(nd.array([[[-3, 5, 40, 50]]]), nd.array([[20, 30]])).asnumpy().tolist()
+        [[[0.0, 5.0, 29.0, 19.0]]]
+    """
     last = nd.flip(sizes, axis=1).tile((1, 2)).expand_dims(1) - 1  # [B, 1, 4]
     return nd.broadcast_minimum(nd.relu(boxes), last)
 

@@ -10,28 +10,34 @@ NMS_IOU = 0.7
 
 
 class RPN(gluon.HybridBlock):
-    """Scores and moves the anchors of each cell, and proposes ROIs.
+    """Scores the anchors of each cell, regresses their boxes, and proposes ROIs.
 
-    Proposals are made by MXNet's `MultiProposal`, Relation Networks' own rules in C++ and CUDA: moved anchors, clipped
-    to the image, the best 6,000, without those that overlap a better one by an IoU above 0.7; no minimum size. Where
-    fewer than `rois` are left, the list is repeated, and the repetition masked.
+    Proposals come from MXNet's `MultiProposal`, which follows Relation Networks: anchors after box regression, clipped
+    to the image; of these the best 6,000, without those with an IoU above 0.7 with a better one; no minimum size. If
+    fewer than `rois` are left, the list is repeated, and the repetitions are masked.
 
     Args:
-        rois: proposals an image, N; 300 there, in training and in tests.
-        anchor_scale: side of the smallest anchors in cells; 4 there.
-        channels: of the 3 × 3 convolution; 512 there.
-        in_channels: of conv4.
-        sigma: standard deviation of the 3 × 3 convolution's initial weights.
+        rois: proposals per image, N; 300 in Relation Networks, for training and testing.
+        anchor_scale: side of the smallest anchors in cells; 4 in Relation Networks.
+        channels: channels of the 3 × 3 convolution; 512 in Relation Networks.
+        in_channels: channels of conv4.
+        sigma: standard deviation of the initial weights of the 3 × 3 convolution.
 
     Call arguments:
         conv4: [B, C, h, w].
-        sizes: [B, 2] height and width of each image in pixels, which may be smaller than the batch's.
+        sizes: [B, 2] height and width of each image in pixels, without padding.
 
     Returns:
-        logits: [B, h, w, 12, 2] of background and object, for each anchor.
+        logits: [B, h, w, 12, 2] of background and object for each anchor.
         deltas: [B, h, w, 12, 4].
-        rois: [B, N, 4] in pixels, best first. No gradient flows through them.
-        mask: [B, N] 1 where a ROI is real, 0 where it fills the list.
+        rois: [B, N, 4] in pixels, best first, without gradient.
+        mask: [B, N] 1 for real ROIs, 0 for repetitions.
+
+    Example:
+        >>> rpn = RPN(rois=20, anchor_scale=1, channels=8)
+        >>> rpn.initialize()
+        >>> [output.shape for output in rpn(nd.zeros((1, 16, 4, 6)), nd.array([[64, 96]]))]
+        [(1, 4, 6, 12, 2), (1, 4, 6, 12, 4), (1, 20, 4), (1, 20)]
     """
 
     def __init__(
@@ -91,8 +97,8 @@ class RPN(gluon.HybridBlock):
         )  # [B N, 5] with the index of the image, [B N, 1]
         rois = F.slice_axis(rois, axis=1, begin=1, end=5).reshape((-1, self._rois, 4))
         scores = scores.reshape((-1, self._rois))
-        # Two proposals are never equal, so the list begins anew where the first comes again. Anchors beyond the
-        # image, in a batch with larger ones, have the score -1.
+        # Proposals are never equal, so the list repeats where the first one recurs. Anchors beyond an image that is
+        # padded in the batch have the score -1.
         first = F.slice_axis(rois, axis=1, begin=0, end=1)
         turns = F.cumsum(F.min(F.broadcast_equal(rois, first), axis=2), axis=1)  # [B, N]
         return F.BlockGrad(rois), F.BlockGrad((turns < 2) * (scores >= 0))

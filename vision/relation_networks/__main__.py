@@ -1,4 +1,4 @@
-"""Converts checkpoints of the authors' code of Relation Networks, and writes ours in their format.
+"""Imports checkpoints of the authors' code of Relation Networks, and exports ours in their format.
 
 `python -m vision.relation_networks import FILE.params --out …` and `… export RUN --out FILE.params`
 """
@@ -20,7 +20,7 @@ examples:
   python -m vision.relation_networks import rcnn_coco-0008.params --config vision/configs/paper/minicoco/base.yaml \
     --out without_relations.params
   python -m vision.relation_networks import resnet_v1_101-0000.params --allow-missing --out backbone.params
-  python -m vision.relation_networks import rcnn_coco-0008.params --runs runs/imported    (to predict with as it is)
+  python -m vision.relation_networks import rcnn_coco-0008.params --runs runs/imported    (predict without training)
   python -m vision.relation_networks export runs/paper/minicoco/base/seed0 --out base-0008.params
 """
 
@@ -37,46 +37,44 @@ def main() -> None:
         return import_run(arguments.checkpoint, arguments.runs, config, arguments.data or data_folder())
     classes = arguments.classes or CLASSES.get(config.dataset)
     if not classes:
-        raise UserError(f"{arguments.config}: its data set may have any number of categories; give --classes")
+        raise UserError(f"{arguments.config}: the number of categories of {config.dataset} is unknown; give --classes")
     import_checkpoint(arguments.checkpoint, arguments.out, config.model, classes, arguments.allow_missing)
 
 
 def _parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m vision.relation_networks",
-        description="Takes checkpoints over from the authors' code of Relation Networks, and gives them back.",
+        description="Imports and exports checkpoints of the authors' code of Relation Networks.",
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     commands = parser.add_subparsers(dest="command", required=True)
     importing = commands.add_parser(
-        "import", help="reads a checkpoint of theirs and says of every parameter what it is"
+        "import", help="read a checkpoint of their code and report how each parameter is used"
     )
-    importing.add_argument("checkpoint", type=Path, help="their .params file: a detector, or an ImageNet backbone")
+    importing.add_argument("checkpoint", type=Path, help="their .params file: a detector or an ImageNet backbone")
     results = importing.add_mutually_exclusive_group(required=True)
-    results.add_argument("--out", type=Path, help="the .params file to write, with the names here, to train from")
-    results.add_argument(
-        "--runs", type=Path, help="in its place: make it a finished run, seed 0, below this folder, to predict with"
-    )
-    importing.add_argument("--config", type=Path, default=NETWORK, help=f"whose network to fill (default: {NETWORK})")
+    results.add_argument("--out", type=Path, help="write a .params file with our names, to train from")
+    results.add_argument("--runs", type=Path, help="make a finished run (seed 0) below this folder, to predict with")
+    importing.add_argument("--config", type=Path, default=NETWORK, help=f"config of the network (default: {NETWORK})")
     importing.add_argument(
-        "--classes", type=count_from_1, help="with --out: how many categories (default: 80, or 20 of VOC)"
+        "--classes", type=count_from_1, help="with --out: number of categories (default: 80 for minicoco, 20 for voc07)"
     )
     importing.add_argument(
-        "--allow-missing", action="store_true", help="write --out even where the network needs more than there is"
+        "--allow-missing",
+        action="store_true",
+        help="with --out: accept an incomplete checkpoint",
     )
-    importing.add_argument(
-        "--data", type=Path, help="with --runs: folder of the data sets, for the names of the categories"
-    )
-    exporting = commands.add_parser("export", help="writes the network of a finished run as a checkpoint of theirs")
+    importing.add_argument("--data", type=Path, help="with --runs: folder of the data sets, for the category names")
+    exporting = commands.add_parser("export", help="write the network of a finished run in their format")
     exporting.add_argument("run", type=Path, help="run folder: <runs>/<preset>/<data set>/<variant>/seed<k>")
-    exporting.add_argument("--out", type=Path, required=True, help="the .params file to write, with their names")
+    exporting.add_argument("--out", type=Path, required=True, help=".params file to write")
     arguments = parser.parse_args()
     if arguments.command == "import":
         if arguments.runs and (arguments.classes or arguments.allow_missing):
-            parser.error("--runs takes a whole detector of its data set; leave --classes and --allow-missing out")
+            parser.error("--runs needs a complete detector; remove --classes and --allow-missing")
         if arguments.out and arguments.data:
-            parser.error("--out reads no data set; leave --data out")
+            parser.error("--out reads no data set; remove --data")
     return arguments
 
 

@@ -1,4 +1,4 @@
-"""Checkpoints of the authors' code of Relation Networks, to and from the names here."""
+"""Imports checkpoints of Relation Networks' code, and exports ours in their format."""
 
 import dataclasses
 import hashlib
@@ -13,61 +13,57 @@ from data.common.runs import RunFolder
 from data.images.datasets import read_images
 from vision.checkpoint import TrainedRun, keep_classes, weights_of
 from vision.config import Config, ModelConfig
-from vision.devices import reason
-from vision.parameters import write_parameters
+from vision.parameters import read_parameters, write_parameters
 from vision.relation_networks.layout import Parameter, layout
 from vision.targets import BOX_STDS
 from vision.weights.report import Row, shown, summary, table
 
 Arrays = dict[str, np.ndarray]
 
-FETCH_AGAIN = "fetch or copy it again"
-
-# Layers of which checkpoints hold a second copy for tests: times the standard deviations, plus the means, which are 0.
+# Layers with a second copy in checkpoints, used at test time: multiplied by the standard deviations of boxes.
 WITH_TEST_COPY = ("arg:bbox_pred_weight", "arg:bbox_pred_bias")
 TEST_COPIES = tuple(f"{name}_test" for name in WITH_TEST_COPY)
 
-IMPORTED = ("base", "rn")  # the variants that their code trains
-SOURCE = "imported.json"  # of which file a run was made
+TRAINED_BY_THEIR_CODE = ("base", "rn")  # variants
+SOURCE = "imported.json"  # in the run folder: the file that the run was made from
 
 
 def import_checkpoint(path: Path, out: Path, model: ModelConfig, classes: int, allow_missing: bool) -> None:
-    """Writes what the network needs of their checkpoint `path` to `out`, and prints what became of every parameter.
+    """Writes the parameters of a network from their checkpoint `path` to `out`, and prints how each was used.
 
     Args:
         model, classes: the network, as for `layout`.
-        allow_missing: whether the network may need more than there is. `out` lacks that; a network that loads it keeps
-            its initial values there.
+        allow_missing: whether parameters of the network may be missing from the checkpoint. They are then also missing
+            from `out`, and a network that loads it keeps their initial values.
 
     Raises:
-        UserError: the file is absent, damaged or no checkpoint of theirs; or lacks what the network needs; or `out`
-            would replace it.
+        UserError: the file is missing, damaged or not a checkpoint of their code; it is incomplete; or `out` is the
+            checkpoint itself.
     """
     found = read_checkpoint(path)
     if out.exists() and out.samefile(path):
-        raise UserError(f"{out}: would replace the checkpoint itself; give another --out")
+        raise UserError(f"{out}: is the checkpoint itself; give another --out")
     arrays, _ = _as_ours(path, found, layout(model, classes), allow_missing)
     write_parameters(out, arrays)
     print(f"{out}: {len(arrays)} parameters; to train from them: --set model.pretrained={out} --set model.pool1=caffe")
 
 
 def import_run(path: Path, runs: Path, config: Config, data: Path) -> None:
-    """Makes a finished run below `runs`, seed 0, of the whole detector in their checkpoint `path`, and prints as above.
+    """Makes a finished run below `runs`, with seed 0, from the whole detector in their checkpoint `path`.
 
-    Nothing is trained: it is there to predict and evaluate with. The names of the classes are those of the config's
-    data set.
+    Nothing is trained: the run is for prediction and evaluation. The class names are those of the config's data set.
 
     Args:
         data: folder of the data sets.
 
     Raises:
-        UserError: as above; or it is a checkpoint of another network, their code trains none like the config's, the
-            data set cannot be read, or there is another run.
+        UserError: as for `import_checkpoint`; or the checkpoint is of another network, their code does not train the
+            config's variant, the data set cannot be read, or there is another run in the folder.
     """
-    if config.variant not in IMPORTED:
+    if config.variant not in TRAINED_BY_THEIR_CODE:
         raise UserError(
-            f"{path}: holds no network of variant {config.variant}, which their code does not train; give a --config "
-            f"of {' or '.join(IMPORTED)}, or --out and train from that"
+            f"{path}: cannot be a run of variant {config.variant}, which their code does not train; give a --config "
+            f"of {' or '.join(TRAINED_BY_THEIR_CODE)}, or use --out and train from the result"
         )
     found = read_checkpoint(path)
     model = dataclasses.replace(config.model, pretrained=str(path), pool1="caffe")
@@ -76,8 +72,8 @@ def import_run(path: Path, runs: Path, config: Config, data: Path) -> None:
     arrays, rows = _as_ours(path, found, layout(model, len(dataset.classes)), allow_missing=False)
     if others := [row.there for row in rows if row.fate == "not used" and row.there not in TEST_COPIES]:
         raise UserError(
-            f"{path}: holds {others[0]}, which the network of this --config has not, so it would compute something "
-            "else; give the one that it was trained as, or --out and train from that"
+            f"{path}: contains {others[0]}, which the network of this --config does not have; give the config that it "
+            "was trained with, or use --out and train from the result"
         )
     run = RunFolder.claim(runs, dataclasses.replace(config, model=model), seed=0)
     source = {"checkpoint": str(path), "sha256": hashlib.sha256(path.read_bytes()).hexdigest()}
@@ -85,42 +81,42 @@ def import_run(path: Path, runs: Path, config: Config, data: Path) -> None:
         keep_classes(run, dataset.classes)
         write_parameters(weights_of(run, config.training.epochs), arrays)
         write_json(run.path / SOURCE, source)
-        run.finish("none, for it was imported")
+        run.finish("none (imported)")
     elif read_json(run.path / SOURCE, "record of an import", "give another --runs folder") != source:
-        raise UserError(f"{run.path}: holds what {path} was before; give another --runs folder, or remove this one")
-    print(f"{run.path}: a finished run of {len(arrays)} parameters; now python -m vision.predict {run.path}")
+        raise UserError(
+            f"{run.path}: was made from an older version of {path}; give another --runs folder, or remove this one"
+        )
+    print(f"{run.path}: a finished run with {len(arrays)} parameters; next: python -m vision.predict {run.path}")
 
 
 def _as_ours(path: Path, found: Arrays, parameters: list[Parameter], allow_missing: bool) -> tuple[Arrays, list[Row]]:
-    """What the network needs of the arrays found in `path`, and what became of each, which is printed, too."""
+    """The arrays of the network from those found in `path`, and how each was used, which is also printed."""
     arrays, rows = to_ours(found, parameters)
     print(table(rows))
     print(f"{path}: {summary(rows)}")
-    lacking = [row for row in rows if row.fate in ("left at its initial value", "wrong shape")]
-    if lacking and not allow_missing:
-        first = lacking[0]
+    missing = [row for row in rows if row.fate in ("left at its initial value", "wrong shape")]
+    if missing and not allow_missing:
+        first = missing[0]
         raise UserError(
-            f"{path}: of the {len(parameters)} parameters of the network {len(lacking)} are missing or of wrong shape, "
-            f"first {first.there} ({first.remark}); give a whole one of this network (--config, --classes), or --out "
-            "with --allow-missing"
+            f"{path}: {len(missing)} of the network's {len(parameters)} parameters are missing or have the wrong "
+            f"shape, the first is {first.there} ({first.remark}); give a complete checkpoint of this network "
+            "(--config, --classes), or --out with --allow-missing"
         )
-    if strange := [name for name, array in arrays.items() if not np.isfinite(array).all()]:
-        raise UserError(
-            f"{path}: not all numbers of {strange[0]} are finite, so its training failed; give another epoch's"
-        )
+    if diverged := [name for name, array in arrays.items() if not np.isfinite(array).all()]:
+        raise UserError(f"{path}: {diverged[0]} contains numbers that are not finite; give another epoch's checkpoint")
     return arrays, rows
 
 
 def export_run(folder: Path, out: Path) -> None:
-    """Writes the network of a finished run to `out`, as a checkpoint of theirs.
+    """Writes the network of a finished run to `out` in their format.
 
     Raises:
-        UserError: the run is not finished or damaged, its network has parts that their code has not, or `out` would
-            stand among the run's weights.
+        UserError: the run is not finished or damaged, its network has parts that their code does not have, or `out`
+            is in the run's folder of checkpoints.
     """
     trained = TrainedRun(folder, mx.cpu())
     if out.resolve().parent == trained.run.checkpoints.resolve():
-        raise UserError(f"{out}: is where the run keeps its own weights; give another --out")
+        raise UserError(f"{out}: is in the run's folder of checkpoints; give another --out")
     arrays = {
         name: parameter.data().asnumpy() for name, parameter in trained.detector._collect_params_with_prefix().items()
     }
@@ -128,46 +124,41 @@ def export_run(folder: Path, out: Path) -> None:
     parameters = layout(model, len(trained.classes))
     if others := sorted(arrays.keys() - {each.here for each in parameters}):
         raise UserError(
-            f"{folder}: Relation Networks' code has nothing like {others[0]}; give a run of a network without FAN"
+            f"{folder}: {others[0]} has no counterpart in Relation Networks' code; give a run of base or rn"
         )
     exported = to_theirs(arrays, parameters)
     write_parameters(out, exported)
     print(f"{out}: {len(exported)} parameters")
     biases = [each.here for each in parameters if each.is_bias and arrays[each.here].any()]
     if biases:
-        print(f"{len(biases)} biases, which their backbone has not, were taken off the running means behind them")
+        print(f"{len(biases)} biases, which their backbone does not have, were subtracted from the running means")
     if model.pool1 == "padded":
-        print("pool1 pads its input here and not there: their code will see features two pixels from where they were")
+        print("pool1 is padded in this run but not in their code, which shifts features by two pixels")
 
 
 def read_checkpoint(path: Path) -> Arrays:
-    """The arrays of a file of MXNet's Module API, named `arg:…` and `aux:…`, in float32. Nothing is unpickled.
+    """Reads the arrays of a file of MXNet's Module API, named `arg:…` and `aux:…`, in float32.
 
     Raises:
-        UserError: it is absent, damaged or something else.
+        UserError: the file is missing, damaged or of another kind.
     """
-    if not path.is_file():
-        raise UserError(f"{path}: no such checkpoint; give the .params file of a network or of its ImageNet backbone")
-    try:
-        found = mx.nd.load(str(path))
-    except (mx.MXNetError, ValueError) as error:
-        raise UserError(f"{path}: damaged, or no checkpoint of MXNet ({reason(error)}); {FETCH_AGAIN}") from None
-    names = list(found) if isinstance(found, dict) else []
-    strange = [name for name in names if not name.startswith(("arg:", "aux:"))]
-    if strange or not names:
-        what = f"calls a parameter {strange[0]}" if strange else "holds no named parameters"
-        raise UserError(f"{path}: {what}, where Relation Networks' are arg:… and aux:…; give a checkpoint of its code")
+    found = read_parameters(path)
+    if others := [name for name in found if not name.startswith(("arg:", "aux:"))]:
+        raise UserError(
+            f"{path}: contains {others[0]!r}, which does not begin with arg: or aux:; give a checkpoint of Relation "
+            "Networks' code"
+        )
     return {name: array.asnumpy().astype(np.float32, copy=False) for name, array in found.items()}
 
 
 def to_ours(found: Arrays, parameters: list[Parameter]) -> tuple[Arrays, list[Row]]:
-    """Their arrays with our names, and what became of each parameter, first in the order of `parameters`."""
+    """Renames their arrays to our names. Also returns how each was used, first in the order of `parameters`."""
     arrays, rows, used = {}, [], set()
     for parameter in parameters:
         here, there, shape, shape_there, is_bias = parameter
         if is_bias:
             arrays[here] = np.zeros(shape, np.float32)
-            rows.append(Row("", here, shape, "set to 0", "their backbone has no such bias"))
+            rows.append(Row("", here, shape, "set to 0", "their backbone has no bias here"))
             continue
         source, array, remark = _find(found, there)
         if array is None:
@@ -183,7 +174,7 @@ def to_ours(found: Arrays, parameters: list[Parameter]) -> tuple[Arrays, list[Ro
 
 
 def _find(found: Arrays, there: str) -> tuple[str, np.ndarray | None, str]:
-    """Name and array of a parameter, and what was done to it; its copy for tests where that alone is left."""
+    """Name and array of a parameter, and how it was changed. Falls back to the copy for test time."""
     copy = f"{there}_test"
     if there in found or there not in WITH_TEST_COPY or copy not in found:
         return there, found.get(there), ""
@@ -193,12 +184,12 @@ def _find(found: Arrays, there: str) -> tuple[str, np.ndarray | None, str]:
 
 
 def _why_not(name: str) -> str:
-    same = name in TEST_COPIES
-    return "the same times the standard deviations of boxes" if same else "the network has no such parameter"
+    is_copy = name in TEST_COPIES
+    return "copy, multiplied by the standard deviations of boxes" if is_copy else "the network has no such parameter"
 
 
 def to_theirs(arrays: Arrays, parameters: list[Parameter]) -> Arrays:
-    """Our arrays with their names, biases before BatchNorm folded into its mean, and the copies for tests."""
+    """Renames our arrays to their names, folds biases into BatchNorm's mean, and adds the copies for test time."""
     theirs = {each.there: arrays[each.here].reshape(each.shape_there) for each in parameters if not each.is_bias}
     for each in parameters:
         if each.is_bias:
@@ -209,7 +200,7 @@ def to_theirs(arrays: Arrays, parameters: list[Parameter]) -> Arrays:
 
 
 def _stds_of(array: np.ndarray) -> np.ndarray | None:
-    """Standard deviations of the eight outputs of `bbox_pred`, float32 as there; None for an array of others."""
+    """Float32 standard deviations of the eight outputs of `bbox_pred`; None if the array does not have eight."""
     if array.shape[:1] != (2 * len(BOX_STDS),):
         return None
     return np.tile(np.array(BOX_STDS, np.float32), 2).reshape(-1, *[1] * (array.ndim - 1))

@@ -1,4 +1,4 @@
-"""What each parameter of the detector is called here, and in checkpoints of the authors' code of Relation Networks."""
+"""The name of each parameter of the detector in our files and in checkpoints of Relation Networks' code."""
 
 from collections.abc import Iterator
 from typing import NamedTuple
@@ -6,30 +6,27 @@ from typing import NamedTuple
 from data.common.errors import UserError
 from vision.config import HEADS, ModelConfig
 from vision.models.anchors import PER_CELL
+from vision.models.backbone import CHANNELS
 from vision.models.detector import POOLED
 from vision.models.relation_module import POSITION
+from vision.weights.layout import Convolution, convolutions, empty_backbone
+from vision.weights.params import relation_networks_names
 
-# Their code builds ResNet-101 alone; ResNet-50 would be named by the same rule, and is, for small experiments.
-# Blocks of res2 to res5, and the stages whose blocks are a, b1, b2, … instead of a, b, c, … (Caffe's networks).
-BLOCKS = {"resnet50": (3, 4, 6, 3), "resnet101": (3, 4, 23, 3)}
+# The stages whose blocks are a, b1, b2, … instead of a, b, c, … in Caffe's networks. Relation Networks' code only
+# builds ResNet-101; ResNet-50 follows the same naming rule and is supported for small experiments.
 NUMBERED = {"resnet50": (), "resnet101": (3, 4)}
-WIDTHS = (64, 128, 256, 512)
-EXPANSION = 4  # from the width of a block to its outputs
-
-STATISTICS = {"gamma": "arg:{}_gamma", "beta": "arg:{}_beta"}
-STATISTICS |= {"running_mean": "aux:{}_moving_mean", "running_var": "aux:{}_moving_var"}
 
 
 class Parameter(NamedTuple):
     """One parameter of the detector.
 
     Args:
-        here: its name in files of `save_parameters`.
-        there: its name in theirs, with `arg:` or `aux:`.
-        shape: here.
-        shape_there: there; the same numbers in the same order.
-        is_bias: it has no counterpart. The Caffe network has no biases before BatchNorm, where they do nothing that
-            the mean cannot: `there` is the running mean that the bias is taken off.
+        here: name in files of `save_parameters`.
+        there: name in their files, with `arg:` or `aux:`.
+        shape: our shape.
+        shape_there: their shape. The numbers are the same, in the same order.
+        is_bias: it has no counterpart. The Caffe network has no biases before BatchNorm, where a bias is equivalent to
+            a change of the running mean: `there` names the running mean that the bias is subtracted from.
     """
 
     here: str
@@ -42,69 +39,56 @@ class Parameter(NamedTuple):
 def layout(model: ModelConfig, classes: int) -> list[Parameter]:
     """All parameters of a detector.
 
-    Nothing is permuted between here and there: the RPN's channels are anchor by anchor, ratio by ratio and from small
-    to large, scores of background before those of objects; pooled ROIs are flattened channel by channel.
+    Nothing needs to be permuted: in both projects the RPN's channels are ordered by anchor, by ratio and from small to
+    large, with the scores of background before those of objects, and pooled ROIs are flattened channel by channel.
 
     Args:
-        model: its config.
-        classes: categories, without background.
+        model: config of the network.
+        classes: number of categories, without background.
 
     Raises:
         UserError: their code has no such backbone.
+
+    Example:
+        >>> from pathlib import Path
+        >>> from data.common.config import read_config
+        >>> from vision.config import Config
+        >>> config = read_config(Config, Path("vision/configs/paper/minicoco/rn.yaml"))
+        >>> parameters = {each.here: each for each in layout(config.model, 80)}
+        >>> parameters["relation_1.linear_out.weight"][1:4]
+        ('arg:linear_out_1_weight', (1024, 1024), (1024, 1024, 1, 1))
+        >>> parameters["backbone.features.6.22.body.6.weight"].there
+        'arg:res4b22_branch2c_weight'
     """
-    if model.backbone not in BLOCKS:
+    if model.backbone not in NUMBERED:
         raise UserError(
-            f"model.backbone {model.backbone}: Relation Networks' code has no such network; "
-            "give a config or run with resnet101"
+            f"model.backbone {model.backbone}: not in Relation Networks' code; give a config or run with resnet101"
         )
     if model.stride_in != "1x1":
         raise UserError(
-            f"model.stride_in {model.stride_in}: Relation Networks' code has the stride in 1x1; set it to that"
+            f"model.stride_in {model.stride_in}: Relation Networks' code has the stride in the 1x1; set it to 1x1"
         )
     return [
         *_backbone(model.backbone),
         *_head(model, classes),
-        *(each for k in model.modules for each in _relations(k, model)),
+        *(each for k in model.modules for each in _relation_module(k, model)),
     ]
 
 
 def _backbone(name: str) -> Iterator[Parameter]:
-    yield _same("backbone.features.0.weight", "arg:conv1_weight", (64, 3, 7, 7))
-    yield from _norm("backbone.features.1", "bn_conv1", 64)
-    inputs = 64
-    for stage, (blocks, width) in enumerate(zip(BLOCKS[name], WIDTHS, strict=True), start=2):
-        outputs = EXPANSION * width
-        for block in range(blocks):
-            here = f"backbone.features.{stage + 2}.{block}"
-            branch = f"{stage}{_letter(block, stage in NUMBERED[name])}_branch"
-            yield from _convolution(f"{here}.body.0", f"{here}.body.1", f"{branch}2a", (width, inputs, 1, 1), True)
-            yield from _convolution(f"{here}.body.3", f"{here}.body.4", f"{branch}2b", (width, width, 3, 3), False)
-            yield from _convolution(f"{here}.body.6", f"{here}.body.7", f"{branch}2c", (outputs, width, 1, 1), True)
-            if block == 0:
-                shortcut = f"{here}.downsample"
-                yield from _convolution(f"{shortcut}.0", f"{shortcut}.1", f"{branch}1", (outputs, inputs, 1, 1), False)
-            inputs = outputs
+    for convolution in sorted(convolutions(empty_backbone(name)), key=_shortcut_last):
+        there = relation_networks_names(convolution.place, convolution.stage in NUMBERED[name])
+        for role, (here, shape) in convolution.parameters.items():
+            is_bias = role == "bias"
+            yield Parameter(here, there["running_mean" if is_bias else role], shape, shape, is_bias)
 
 
-def _letter(block: int, numbered: bool) -> str:
-    return f"b{block}" if numbered and block else "abcdef"[block]
-
-
-def _convolution(here: str, norm: str, branch: str, shape: tuple[int, ...], has_bias: bool) -> Iterator[Parameter]:
-    """A convolution and the BatchNorm behind it."""
-    yield _same(f"{here}.weight", f"arg:res{branch}_weight", shape)
-    if has_bias:
-        yield Parameter(f"{here}.bias", f"aux:bn{branch}_moving_mean", shape[:1], shape[:1], is_bias=True)
-    yield from _norm(norm, f"bn{branch}", shape[0])
-
-
-def _norm(here: str, there: str, channels: int) -> Iterator[Parameter]:
-    for name, pattern in STATISTICS.items():
-        yield _same(f"{here}.{name}", pattern.format(there), (channels,))
+def _shortcut_last(convolution: Convolution) -> tuple[int, int, bool]:
+    return convolution.stage, convolution.block, convolution.branch == "1"
 
 
 def _head(model: ModelConfig, classes: int) -> Iterator[Parameter]:
-    conv4, conv5 = (EXPANSION * width for width in WIDTHS[2:])
+    conv4, conv5 = CHANNELS[model.backbone]
     units, channels = model.fc_units, model.roi_channels
     yield from _layer("rpn.conv_3x3", "rpn_conv_3x3", (model.rpn_channels, conv4, 3, 3))
     yield from _layer("rpn.cls_score", "rpn_cls_score", (2 * PER_CELL, model.rpn_channels, 1, 1))
@@ -116,7 +100,7 @@ def _head(model: ModelConfig, classes: int) -> Iterator[Parameter]:
     yield from _layer("bbox_pred", "bbox_pred", (8, units))
 
 
-def _relations(index: int, model: ModelConfig) -> Iterator[Parameter]:
+def _relation_module(index: int, model: ModelConfig) -> Iterator[Parameter]:
     units, here = model.fc_units, f"relation_{index}"
     yield from _layer(f"{here}.pair_pos_fc1", f"pair_pos_fc1_{index}", (HEADS, POSITION))
     for name in ("query", "key"):
@@ -128,8 +112,4 @@ def _layer(
     here: str, there: str, shape: tuple[int, ...], shape_there: tuple[int, ...] | None = None
 ) -> Iterator[Parameter]:
     yield Parameter(f"{here}.weight", f"arg:{there}_weight", shape, shape_there or shape)
-    yield _same(f"{here}.bias", f"arg:{there}_bias", shape[:1])
-
-
-def _same(here: str, there: str, shape: tuple[int, ...]) -> Parameter:
-    return Parameter(here, there, shape, shape)
+    yield Parameter(f"{here}.bias", f"arg:{there}_bias", shape[:1], shape[:1])

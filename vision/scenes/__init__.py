@@ -1,1 +1,1 @@
-"""Scene categorization (Table 5, paper section 4.4): `python -m vision.scene`."""
+"""Scene categorization (Table 5, section 4.4 of the paper): `python -m vision.scene`."""

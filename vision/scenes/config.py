@@ -1,4 +1,4 @@
-"""The config of one experiment on scenes (Table 5); each file of `configs/<preset>/<scenes>/` holds all of it."""
+"""The config of an experiment on scenes (Table 5). Each file in `configs/<preset>/<data set>/` is complete."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -15,7 +15,7 @@ from vision.config import (
     require_schedule,
 )
 
-# What stands beside F_s, by variant.
+# What is concatenated with F_s, by variant.
 ROI_FEATURES = {
     "cnn": "none",
     "cnn-coco": "none",
@@ -27,14 +27,14 @@ ROI_FEATURES = {
 
 @dataclass(frozen=True)
 class SceneImagesConfig:
-    """Which images there are and how large the network sees them.
+    """Which images are used, and at which size.
 
     Args:
-        train_per_class, test_per_class: how many images of each class are drawn from class folders, 0 for all; of
-            MIT67, how many each class has on average. See `data.images.scenes.Sample`.
+        train_per_class, test_per_class: number of images drawn from each class folder, 0 for all; for MIT67, the mean
+            number per class. See `data.images.scenes.Sample`.
         short_side, long_side, flipped_copies: as in `vision.config.ImagesConfig`.
-        train_images, test_images: how many each split must have in all; 0 for any number.
-        sample_seed: which images are drawn.
+        train_images, test_images: number of images that each split must have; 0 for any number.
+        sample_seed: seed of the drawing.
     """
 
     train_per_class: int
@@ -50,32 +50,32 @@ class SceneImagesConfig:
         require_positive(self, "short_side", "long_side")
         for name in ("train_per_class", "test_per_class", "train_images", "test_images", "sample_seed"):
             if getattr(self, name) < 0:
-                raise ValueError(f"{name} is {getattr(self, name)}; it must not be negative")
+                raise ValueError(f"{name} is {getattr(self, name)}; must not be negative")
         if self.long_side < self.short_side:
-            raise ValueError(f"long_side is {self.long_side}; it must not be below short_side, {self.short_side}")
+            raise ValueError(f"long_side is {self.long_side}; must be at least short_side, {self.short_side}")
 
     @property
     def sample(self) -> Sample:
-        """Which images of each class are used."""
+        """The images of each class that are used."""
         return Sample(self.train_per_class, self.test_per_class, self.sample_seed)
 
 
 @dataclass(frozen=True)
 class SceneModelConfig:
-    """The network: what it is given, and what it adds.
+    """The network.
 
     Args:
-        backbone: the ResNet.
-        pretrained: what is fixed from the start. Of cnn, weights of the backbone: "imagenet" or a `.params` file, as in
-            `vision.config.ModelConfig`, or "none", random ones. Of all others, a detection run: "<data set>/<variant>",
-            at the preset of this config.
-        initial_weights: of the added convolution: "relation_networks" or "he", as in `vision.config.ModelConfig`.
-        scene_channels: of that convolution, 1 × 1; size of F_s.
-        roi_features: what of the ROIs stands beside F_s: "none", their "features" F, or their "context" F_c by FAN.
-        over_rois: what makes one vector of those of all ROIs (the paper: max(F), and nothing of F_c).
-        roi_layers: whether the layers that make F of conv5 and the ROIs (conv_new_1, fc_new_1, fc_new_2) are trained
-            ("all other layers", appendix D.1) or fixed as well.
-        pool1, stride_in: of the backbone of cnn, as in `vision.config.ModelConfig`; the others have those of their
+        backbone: name of the ResNet.
+        pretrained: source of the frozen layers. For cnn, weights of the backbone: "imagenet" or a `.params` file, as in
+            `vision.config.ModelConfig`, or "none" for random weights. For other variants, a detection run of the same
+            preset: "<data set>/<variant>".
+        initial_weights: of the new convolution: "relation_networks" or "he", as in `vision.config.ModelConfig`.
+        scene_channels: output channels of this 1 × 1 convolution; size of F_s.
+        roi_features: what is concatenated with F_s: "none", the "features" F of ROIs, or their "context" F_c by FAN.
+        over_rois: reduction over the ROIs (the paper: max(F); for F_c it does not say).
+        roi_layers: whether the layers that compute F (conv_new_1, fc_new_1, fc_new_2) are trained ("all other layers",
+            appendix D.1) or also fixed.
+        pool1, stride_in: of cnn's backbone, as in `vision.config.ModelConfig`; other variants use those of the
             detection run.
     """
 
@@ -96,7 +96,7 @@ class SceneModelConfig:
 
 @dataclass(frozen=True)
 class SceneTrainingConfig:
-    """The schedule: SGD with momentum, gradients summed over the images of a batch; as in `vision.config`."""
+    """The schedule, as in `vision.config`: SGD with momentum, gradients summed over the images of a batch."""
 
     epochs: int
     batch_size: int
@@ -111,11 +111,11 @@ class SceneTrainingConfig:
 
 @dataclass(frozen=True)
 class SceneConfig:
-    """One experiment; its runs are in `<preset>/<dataset>/<variant>/`.
+    """One experiment. Its runs are in `<preset>/<dataset>/<variant>/`.
 
     Args:
         preset: as in `vision.config.Config`.
-        dataset: "mit67", or the name of a folder of the data root with class folders (see `data.images.scenes`).
+        dataset: "mit67", or a folder of the data folder that has class folders (see `data.images.scenes`).
     """
 
     preset: Literal["paper", "small", "mini"]
@@ -129,26 +129,26 @@ class SceneConfig:
         require_folder_name(self, "dataset")
         for name in ("train_per_class", "test_per_class") if self.dataset == mit67.FOLDER else ():
             if not getattr(self.images, name):
-                raise ValueError(f"images.{name} is 0; it must be above 0 for mit67, whose lists are fixed")
+                raise ValueError(f"images.{name} is 0; must be above 0 for mit67")
         expected = ROI_FEATURES[self.variant]
         if self.model.roi_features != expected:
             raise ValueError(
-                f"model.roi_features is {self.model.roi_features} and variant {self.variant}; it must be {expected}"
+                f"model.roi_features is {self.model.roi_features}; must be {expected} for variant {self.variant}"
             )
         if self.detector and (self.detector.count("/") != 1 or self.detector.endswith(".params")):
             raise ValueError(
-                f"model.pretrained is {self.detector} and variant {self.variant}; it must name the data set and "
-                "variant of a detection run, as minicoco/fan-sup"
+                f"model.pretrained is {self.detector}; for variant {self.variant} it must name the data set and "
+                "variant of a detection run, such as minicoco/fan-sup"
             )
 
     @property
     def detector(self) -> str | None:
-        """Data set and variant of the detection run whose weights are taken; None for cnn, which takes none."""
+        """Data set and variant of the detection run that provides the weights; None for cnn."""
         return None if self.variant == "cnn" else self.model.pretrained
 
 
 def is_on_scenes(run: RunFolder) -> bool:
-    """Whether a run folder has a run of such a config, and not of `vision.config`."""
+    """Whether the config in a run folder is a `SceneConfig`, not a `vision.config.Config`."""
     if not run.config_path.exists():
         return False
     values = read_yaml(run.config_path, "config of a run", "remove the run folder and train again")

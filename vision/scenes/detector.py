@@ -1,4 +1,4 @@
-"""The detection run that a run on scenes stands on: found, checked, and kept in mind by the checksum of its weights."""
+"""The detection run that provides the weights of a run on scenes: finding it, checking it and recording it."""
 
 import hashlib
 from dataclasses import dataclass
@@ -17,13 +17,13 @@ from vision.scenes.config import SceneConfig
 
 @dataclass(frozen=True)
 class DetectorRecord:
-    """What a run on scenes keeps of its detector, as `detector.yaml`.
+    """The record of the detector in the folder of a run on scenes, `detector.yaml`.
 
     Args:
         run: `<preset>/<data set>/<variant>/seed<k>`.
-        weights: SHA-256 of the file of its weights.
-        classes: categories that it detects.
-        model: its network.
+        weights: SHA-256 of its weights.
+        classes: number of categories that it detects.
+        model: config of its network.
     """
 
     run: str
@@ -33,73 +33,73 @@ class DetectorRecord:
 
 
 def detector_folder(config: SceneConfig, given: Path | None, runs: Path, seed: int) -> Path | None:
-    """The detection run to take: the one `given`, else that of the same seed among the `runs`; None for cnn.
+    """The folder of the detection run: `given`, or by default the one of the same seed in `runs`; None for cnn.
 
     Raises:
-        UserError: it is absent, is none or another than the config names, or has not ended; or cnn is given one.
+        UserError: there is no such run, it is not the one that the config names, or it is not finished; or a detector
+            is given for cnn.
     """
     if not config.detector:
         if given:
-            raise UserError(f"--detector {given}: {config.variant} takes no detector; leave it out")
+            raise UserError(f"--detector {given}: {config.variant} does not use a detector; remove the option")
         return None
     folder = given or runs / config.preset / config.detector / f"seed{seed}"
     run = RunFolder(folder)
     if not run.config_path.exists():
         raise UserError(
-            f"{folder}: no such run of {config.detector}, whose weights {config.variant} takes; train it with: "
-            f"python -m vision.train vision/configs/{config.preset}/{config.detector}.yaml --seed {seed}, or name its "
-            "folder with --detector"
+            f"{folder}: no such run of {config.detector}, which {config.variant} needs; train it with: python -m "
+            f"vision.train vision/configs/{config.preset}/{config.detector}.yaml --seed {seed}, or give --detector"
         )
     found, needed = _identity(run), f"{config.preset}/{config.detector}"
     if found != needed:
-        raise UserError(f"{folder}: is a run of {found}, where {config.variant} takes one of {needed}; give that one")
+        raise UserError(f"{folder}: is a run of {found}, but {config.variant} needs {needed}; give a run of {needed}")
     run.require_finished()
     return folder
 
 
 def read_detector(config: SceneConfig, folder: Path) -> tuple[TrainedRun, DetectorRecord]:
-    """The trained detector of a folder, on the CPU, and what is kept of it.
+    """Loads the detector of a run folder to the CPU, and returns it with its record.
 
     Raises:
-        UserError: its network is not what the config stands on, or its files are damaged.
+        UserError: its network does not fit the config, or its files are damaged.
     """
     trained = TrainedRun(folder, mx.cpu())
     model = trained.config.model
     if model.backbone != config.model.backbone:
         raise UserError(
-            f"{folder}: its backbone is {model.backbone} and model.backbone {config.model.backbone}; give a detector "
-            "with the same"
+            f"{folder}: its backbone is {model.backbone}, but model.backbone is {config.model.backbone}; give a "
+            "detector with the same backbone"
         )
     if config.model.roi_features == "context" and not model.focused_attention:
         raise UserError(
-            f"{folder}: has no focused attention, whose context {config.variant} takes; give a run of a variant with it"
+            f"{folder}: has no focused attention, which {config.variant} needs; give a run of a fan variant"
         )
     if model.modules:
-        raise UserError(f"{folder}: has relation modules, which scenes do not take; give a run of base or with FAN")
+        raise UserError(f"{folder}: has relation modules, which scenes do not support; give a run of base or fan")
     weights = hashlib.sha256(trained_weights(trained.run).read_bytes()).hexdigest()
     name = f"{_identity(trained.run)}/{folder.resolve().name}"
     return trained, DetectorRecord(name, weights, len(trained.classes), model)
 
 
-def keep_detector(run: RunFolder, record: DetectorRecord) -> None:
-    """Keeps with a run on scenes which detector it stands on."""
+def write_detector_record(run: RunFolder, record: DetectorRecord) -> None:
+    """Writes the record of the detector into the run folder."""
     write_text(_path(run), write_config(record))
 
 
-def kept_detector(run: RunFolder) -> DetectorRecord:
-    """The detector that a run on scenes stands on."""
+def read_detector_record(run: RunFolder) -> DetectorRecord:
+    """Reads the record of the detector from the run folder."""
     if not _path(run).exists():
-        raise UserError(f"{_path(run)}: no such record of its detector; {TRAIN_AGAIN}")
+        raise UserError(f"{_path(run)}: no such file; {TRAIN_AGAIN}")
     return read_config(DetectorRecord, _path(run))
 
 
 def require_same_detector(run: RunFolder, record: DetectorRecord) -> None:
-    """Raises a `UserError` where an interrupted run was begun on another detector than that at hand."""
-    kept = kept_detector(run)
+    """Raises a `UserError` if an interrupted run was started with another detector."""
+    kept = read_detector_record(run)
     if kept != record:
         raise UserError(
-            f"{run.path}: was begun on the detector {kept.run} (weights {kept.weights[:8]}), this is {record.run} "
-            f"({record.weights[:8]}); give that one, or another --runs folder"
+            f"{run.path}: was started with detector {kept.run} (weights {kept.weights[:8]}), not {record.run} "
+            f"({record.weights[:8]}); give the same detector, or another --runs folder"
         )
 
 

@@ -1,4 +1,4 @@
-"""What the fixed layers of a scene network make of the images of an epoch, kept in memory as far as it goes."""
+"""The output of a scene network's frozen layers for the images of an epoch, kept in memory as far as it fits."""
 
 from collections.abc import Iterator, Sequence
 from itertools import cycle
@@ -11,41 +11,49 @@ from data.images.pixels import read_pixels
 from data.records import SceneRecord
 from vision.loader import View, read_ahead
 from vision.scenes.config import SceneImagesConfig
-from vision.scenes.network import SceneNetwork, Seen
+from vision.scenes.network import Features, SceneNetwork
 from vision.transforms import make_image
 
 
-class Memory:
-    """Keeps what has been seen of views, on the CPU, until it is full; what comes then is looked at in each epoch anew.
+class FeatureCache:
+    """Keeps the features of views on the CPU until it is full; the features of other views are recomputed every epoch.
 
-    An image of 600 × 1000 pixels takes 20 MB of conv5 by ResNet-101, one of the miniature 0.2 MB.
+    conv5 of ResNet-101 takes 20 MB for an image of 600 × 1000 pixels; the miniature's takes 0.2 MB.
 
     Args:
-        limit: bytes.
+        limit: size in bytes.
     """
 
     def __init__(self, limit: int):
         self._free = limit
-        self._seen: dict[View, Seen] = {}
+        self._features: dict[View, Features] = {}
 
     def __contains__(self, view: View) -> bool:
-        return view in self._seen
+        return view in self._features
 
-    def get(self, view: View, device: mx.Context) -> Seen | None:
-        """What is kept of a view, on a device; None where nothing is."""
-        seen = self._seen.get(view)
-        return seen and _moved(seen, device)
+    def get(self, view: View, device: mx.Context) -> Features | None:
+        """The features of a view on a device; None if they are not in the cache."""
+        features = self._features.get(view)
+        return features and _moved(features, device)
 
-    def keep(self, view: View, seen: Seen) -> None:
-        """Keeps what has been seen of a view, if there is room."""
-        size = sum(4 * array.size for array in seen if array is not None)
+    def add(self, view: View, features: Features) -> None:
+        """Keeps the features of a view if they fit."""
+        size = sum(4 * array.size for array in features if array is not None)
         if size <= self._free:
             self._free -= size
-            self._seen[view] = _moved(seen, mx.cpu())
+            self._features[view] = _moved(features, mx.cpu())
 
 
 def scene_order(images: int, flipped_copies: bool, batch_size: int, seed: int, epoch: int) -> list[list[View]]:
-    """The batches of an epoch, drawn from seed and epoch: every image once, and once mirrored with `flipped_copies`."""
+    """The batches of an epoch in an order that depends on seed and epoch.
+
+    Example:
+        >>> batches = scene_order(images=3, flipped_copies=True, batch_size=4, seed=0, epoch=1)
+        >>> [len(batch) for batch in batches]
+        [4, 2]
+        >>> sorted(view for batch in batches for view in batch)[:2]
+        [View(index=0, flipped=False), View(index=0, flipped=True)]
+    """
     mirrored = (False, True) if flipped_copies else (False,)
     views = [View(index, flipped) for flipped in mirrored for index in range(images)]
     shuffled = [views[place] for place in np.random.default_rng([seed, epoch]).permutation(len(views))]
@@ -55,48 +63,49 @@ def scene_order(images: int, flipped_copies: bool, batch_size: int, seed: int, e
 def read_views(
     records: Sequence[SceneRecord], images: SceneImagesConfig, views: list[View], workers: int
 ) -> Iterator[np.ndarray]:
-    """Yields views, one after the other, as the network sees them: [3, H, W] float32.
+    """Yields the network's input for each view, [3, H, W] float32.
 
     Raises:
-        UserError: an image is absent or damaged.
+        UserError: an image is missing or damaged.
     """
     return iter(read_ahead(_Images(records, images), [[view] for view in views], _only, workers))
 
 
-def look_at_batches(
+def frozen_features(
     network: SceneNetwork,
     records: Sequence[SceneRecord],
     images: SceneImagesConfig,
     order: list[list[View]],
     devices: list[mx.Context],
-    memory: Memory,
+    cache: FeatureCache,
     workers: int,
-) -> Iterator[tuple[list[View], list[Seen]]]:
-    """Yields the batches of an epoch and what the fixed layers see in their images, which the devices take in turn.
+) -> Iterator[tuple[list[View], list[Features]]]:
+    """Yields each batch of an epoch with the features of its images, which are on the devices in turn.
 
     Raises:
-        UserError: an image is absent or damaged.
+        UserError: an image is missing or damaged.
     """
-    fresh = read_views(records, images, [view for views in order for view in views if view not in memory], workers)
+    to_read = [view for views in order for view in views if view not in cache]
+    inputs = read_views(records, images, to_read, workers)
 
-    def look(view: View, device: mx.Context) -> Seen:
-        seen = memory.get(view, device)
-        if seen is None:
-            seen = look_at(network, next(fresh), device)
-            memory.keep(view, seen)
-        return seen
+    def features_of(view: View, device: mx.Context) -> Features:
+        features = cache.get(view, device)
+        if features is None:
+            features = extract(network, next(inputs), device)
+            cache.add(view, features)
+        return features
 
     for views in order:
-        yield views, [look(view, device) for view, device in zip(views, cycle(devices), strict=False)]
+        yield views, [features_of(view, device) for view, device in zip(views, cycle(devices), strict=False)]
 
 
-def look_at(network: SceneNetwork, image: np.ndarray, device: mx.Context) -> Seen:
-    """What the fixed layers see in an image [3, H, W]."""
-    return network.look(nd.array(image[None], ctx=device), nd.array([image.shape[1:]], ctx=device))
+def extract(network: SceneNetwork, image: np.ndarray, device: mx.Context) -> Features:
+    """The features of an image [3, H, W]."""
+    return network.extract(nd.array(image[None], ctx=device), nd.array([image.shape[1:]], ctx=device))
 
 
 class _Images:
-    """What Gluon takes as a data set: the image of each view."""
+    """A Gluon data set of the images of all views."""
 
     def __init__(self, records: Sequence[SceneRecord], images: SceneImagesConfig):
         self._records, self._images = records, images
@@ -111,5 +120,5 @@ def _only(samples: list[np.ndarray]) -> np.ndarray:
     return sample
 
 
-def _moved(seen: Seen, device: mx.Context) -> Seen:
-    return Seen(*(array if array is None else array.as_in_context(device) for array in seen))
+def _moved(features: Features, device: mx.Context) -> Features:
+    return Features(*(array if array is None else array.as_in_context(device) for array in features))

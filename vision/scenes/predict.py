@@ -1,4 +1,4 @@
-"""Classes of scenes by a trained run: of its test images, or of image files; `python -m vision.predict --scene`."""
+"""Classifies test images or image files with a trained scene network: `python -m vision.predict --scene`."""
 
 from pathlib import Path
 
@@ -18,19 +18,19 @@ from vision.loader import View
 from vision.models.backbone import Backbone
 from vision.models.detector import Detector
 from vision.scenes.config import ROI_FEATURES, SceneConfig, is_on_scenes
-from vision.scenes.detector import kept_detector
-from vision.scenes.features import look_at, read_views
+from vision.scenes.detector import read_detector_record
+from vision.scenes.features import extract, read_views
 from vision.scenes.network import SceneNetwork
 from vision.transforms import make_image
 
-SHOWN = 3  # classes of an image file, the best
+SHOWN = 3  # classes per image file
 
 
 class TrainedScenes:
-    """A finished run's config, classes and network.
+    """The config, classes and network of a finished run.
 
     Raises:
-        UserError: the run is not finished, is none on scenes, or its files are missing, damaged or of another network.
+        UserError: the run is not finished or not on scenes, or its files are missing, damaged or of another network.
     """
 
     def __init__(self, folder: Path, device: mx.Context):
@@ -40,18 +40,18 @@ class TrainedScenes:
         self.device = device
         model = self.config.model
         if model.roi_features == "none":
-            like = kept_detector(self.run).model if self.config.detector else model
+            like = read_detector_record(self.run).model if self.config.detector else model
             body, units = Backbone(like.backbone, True, like.pool1, like.stride_in, prefix="backbone_"), 0
         else:
-            detector = kept_detector(self.run)
+            detector = read_detector_record(self.run)
             body, units = Detector(detector.model, detector.classes), detector.model.fc_units
         self.network = SceneNetwork(model, len(self.classes), body, units)
         load_weights(self.network, trained_weights(self.run), [device])
         self.network.hybridize()
 
     def probabilities(self, image: np.ndarray) -> np.ndarray:
-        """[classes] of an image [3, H, W] as the network takes it."""
-        logits = self.network(*look_at(self.network, image, self.device))[0].asnumpy().astype(np.float64)
+        """Probabilities [classes] of an image [3, H, W], preprocessed for the network."""
+        logits = self.network(*extract(self.network, image, self.device))[0].asnumpy().astype(np.float64)
         return np.exp(logits - np.logaddexp.reduce(logits))
 
 
@@ -59,25 +59,25 @@ def scene_config(run: RunFolder) -> SceneConfig:
     """The config of a finished run on scenes.
 
     Raises:
-        UserError: it is not finished, or a run on something else.
+        UserError: the run is not finished, or not on scenes.
     """
     run.require_finished()
     if not is_on_scenes(run):
-        raise UserError(f"{run.path}: is no run on scenes; give one of {', '.join(ROI_FEATURES)}, or leave --scene out")
+        raise UserError(f"{run.path}: not a run on scenes; give a run of {', '.join(ROI_FEATURES)}, or remove --scene")
     return read_config(SceneConfig, run.config_path)
 
 
 def predict_test_scenes(folder: Path, data: Path, gpus: str | None, workers: int) -> None:
-    """Writes `predictions.npz` of a finished run's test images into its folder."""
+    """Writes `predictions.npz` for the test images of a finished run into its folder."""
     run = RunFolder(folder)
     config = scene_config(run)
     if run.predictions.exists():
-        print(f"{run.predictions}: is there already")
+        print(f"{run.predictions}: exists already")
         return
     dataset = read_scenes(config.dataset, data, "test", config.images.sample, config.images.test_images)
     trained = TrainedScenes(folder, find_devices(gpus)[0])
     if dataset.classes != trained.classes:
-        raise UserError(f"{data}: its classes are not those that {folder} was trained on; give its --data")
+        raise UserError(f"{data}: its classes differ from those that {folder} was trained on; give the --data it used")
     records = dataset.records
     images = read_views(records, config.images, [View(index, flipped=False) for index in range(len(records))], workers)
     progress = tqdm(images, total=len(records), desc="predicting", unit="image", mininterval=1, leave=False)
@@ -91,15 +91,15 @@ def predict_test_scenes(folder: Path, data: Path, gpus: str | None, workers: int
 
 
 def predict_scenes(paths: list[Path], folder: Path, gpus: str | None) -> None:
-    """Prints the likeliest classes of each image file, a line an image.
+    """Prints the most probable classes of each image file, one line per image.
 
     Raises:
-        UserError: the run is not finished or none on scenes; an image is absent, and nothing has been shown; or an
-            image is damaged, and those before it have been shown.
+        UserError: the run is not finished or not on scenes; an image is missing (checked before any is classified); or
+            an image is damaged (after the images before it have been printed).
     """
     for path in paths:
         if not path.is_file():
-            raise UserError(f"{path}: no such image file; give the names of images, or none for the test images")
+            raise UserError(f"{path}: no such file; give image files, or none for the test images")
     trained = TrainedScenes(folder, find_devices(gpus)[0])
     for path in paths:
         image, _ = make_image(read_pixels(path), trained.config.images)

@@ -1,5 +1,5 @@
-"""ImageNet weights: files of other projects converted to ours, and what a network starts from.
+"""ImageNet weights: converting files of other projects, and loading the result into a network.
 
-`python -m vision.weights SOURCE --backbone NAME --out FILE.params` converts. One module reads each format and returns a
-`Source`; `convert` maps it to our parameters and reports on each of them; `pretrained` is what training loads.
+`python -m vision.weights SOURCE --backbone NAME --out FILE.params` converts. There is one reader per file format; each
+returns a `source.Source`. `convert` maps it to the parameters of a backbone. `pretrained` loads weights for training.
 """

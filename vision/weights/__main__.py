@@ -1,4 +1,4 @@
-"""Converts a file of ImageNet weights to ours: `python -m vision.weights SOURCE --backbone NAME --out FILE.params`."""
+"""Converts a file of ImageNet weights: `python -m vision.weights SOURCE --backbone NAME --out FILE.params`."""
 
 import argparse
 from pathlib import Path
@@ -14,7 +14,7 @@ examples:
   python -m vision.weights model.safetensors --backbone resnet101 --out torchvision101.params
   python -m vision.weights open-nsfw.onnx --backbone resnet50_thin --out resnet50_thin.params
 
-To train from the result: --set model.pretrained=FILE.params, with model.pool1 and model.stride_in as FILE.json says.
+To train from the result: --set model.pretrained=FILE.params, with model.pool1 and model.stride_in as in FILE.json.
 """
 
 
@@ -22,15 +22,15 @@ def main() -> None:
     """Command line of `python -m vision.weights`."""
     parser = argparse.ArgumentParser(
         prog="python -m vision.weights",
-        description="Converts a file of ImageNet weights and reports what became of every parameter. FILE.json next to "
-        "the result says where it came from.",
+        description="Converts a file of ImageNet weights and reports how each parameter was used. FILE.json, written "
+        "next to the result, records the source.",
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("source", type=Path, help="the file; its format is recognised by its content")
-    parser.add_argument("--backbone", required=True, choices=CHANNELS, help="the network that it is of")
-    parser.add_argument("--out", type=Path, required=True, metavar="FILE.params", help="the file to write")
-    parser.add_argument("--verbose", action="store_true", help="print a line for every parameter, not only the counts")
+    parser.add_argument("source", type=Path, help="file to convert; its format is detected from its content")
+    parser.add_argument("--backbone", required=True, choices=CHANNELS, help="network that the weights belong to")
+    parser.add_argument("--out", type=Path, required=True, metavar="FILE.params", help="file to write")
+    parser.add_argument("--verbose", action="store_true", help="print one line per parameter")
     arguments = parser.parse_args()
     if arguments.out.suffix != ".params":
         raise UserError(f"{arguments.out}: must end in .params; give another --out")

@@ -1,12 +1,13 @@
 """MSRA's ResNet-50 and -101 as pickles of Detectron and Detectron2 (`R-50.pkl`, `R-101.pkl`).
 
-Converted copies of He et al.'s Caffe networks, from which Relation Networks started, too: BGR, not divided, the stride
-of a stage in its first 1 × 1 convolution, pool1 without padding. The pickles contain a dictionary of arrays, under
-"blobs" or at the top, mostly written by Python 2. Names are Caffe2's: `conv1_w`, `res_conv1_bn_s`, `res2_0_branch2a_w`.
+These are converted copies of He et al.'s Caffe networks, which Relation Networks also start from: BGR images that are
+not divided, the stride of a stage in its first 1 × 1 convolution, pool1 without padding. The pickles, most of them
+written by Python 2, contain a dictionary of arrays, under "blobs" or at the top level, with Caffe2's names: `conv1_w`,
+`res_conv1_bn_s`, `res2_0_branch2a_w`.
 
-Detectron has folded the statistics of BatchNorm into a scale `_bn_s` and a shift `_bn_b`
-(its tools/pickle_caffe_blobs.py); Detectron2 has kept them as `_bn_gamma`, `_bn_beta`, `_bn_running_mean` and
-`_bn_running_var` (its MODEL_ZOO.md). Some convolutions have a bias, `_b`, that is in neither.
+Detectron folds the statistics of BatchNorm into a scale `_bn_s` and a shift `_bn_b` (its tools/pickle_caffe_blobs.py).
+Detectron2 keeps them as `_bn_gamma`, `_bn_beta`, `_bn_running_mean` and `_bn_running_var` (its MODEL_ZOO.md). Some
+convolutions also have a bias, `_b`.
 """
 
 import io
@@ -25,11 +26,11 @@ MSRA_IMAGES = Preprocessing("BGR", (102.9801, 115.9465, 122.7717))
 FOLDED = {"gamma": "_bn_s", "beta": "_bn_b"}
 KEPT = {role: f"_bn_{role}" for role in ("gamma", "beta", "running_mean", "running_var")}
 CLASSIFIER = ("fc1000_", "pred_")
-MOMENTUM = "_momentum"
+REMEDY = "give the R-50.pkl or R-101.pkl of Detectron"
 
 
 class _Dtype:
-    """Stands for `numpy.dtype` in a pickle: a number of one kind and size, in either order of bytes."""
+    """Stand-in for `numpy.dtype`: a number type in either byte order."""
 
     def __init__(self, code: str, *_: Any):
         if not re.fullmatch(r"[fiub][1248]", code):
@@ -45,7 +46,7 @@ class _Dtype:
 
 
 class _Array:
-    """Stands for `numpy.ndarray`, and for what makes an empty one before its state is set."""
+    """Stand-in for `numpy.ndarray`, and for the function that makes an empty one before its state is set."""
 
     array: np.ndarray | None = None
 
@@ -59,7 +60,7 @@ class _Array:
 
 
 def _encode(text: str, _: str) -> bytes:
-    """Stands for `codecs.encode`, by which Python 3 writes bytes to a pickle of protocol 2."""
+    """Stand-in for `codecs.encode`, with which Python 3 writes bytes to pickles of protocol 2."""
     return text.encode("latin-1")
 
 
@@ -77,7 +78,7 @@ def read(path: Path, layout: list[Convolution]) -> Source:
     """Reads the file.
 
     Raises:
-        UserError: it is damaged, holds something else than arrays, or names what it should not.
+        UserError: the file is damaged, contains anything other than arrays, or names anything not admitted.
     """
     arrays = _arrays(path)
     return Source(
@@ -89,7 +90,6 @@ def read(path: Path, layout: list[Convolution]) -> Source:
         pool1="caffe",
         stride_in="1x1",
         licence="MIT, He et al.; the conversion CC BY-SA 3.0, Facebook",
-        trained_on="ImageNet",
     )
 
 
@@ -97,10 +97,10 @@ def _arrays(path: Path) -> Arrays:
     found = Unpickler(path, io.BytesIO(path.read_bytes()), ADMITTED).load()
     blobs = found.get("blobs", found) if isinstance(found, dict) else None
     if not isinstance(blobs, dict) or not blobs:
-        raise refuse(path, "is not a dictionary of arrays", "give the R-50.pkl or R-101.pkl of Detectron")
+        raise refuse(path, "is not a dictionary of arrays", REMEDY)
     for name, value in blobs.items():
         if not isinstance(name, str) or not isinstance(value, _Array) or value.array is None:
-            raise refuse(path, f"{name!s:.40} is not an array", "give the R-50.pkl or R-101.pkl of Detectron")
+            raise refuse(path, f"{name!s:.40} is not an array", REMEDY)
     return {name: value.array for name, value in blobs.items()}
 
 
@@ -116,6 +116,6 @@ def _names(place: Place, arrays: Arrays) -> dict[Role, str]:
 
 
 def _unused(name: str) -> str:
-    if name.endswith(MOMENTUM):
+    if name.endswith("_momentum"):
         return "momentum"
     return "classifier" if name.startswith(CLASSIFIER) else ""

@@ -1,4 +1,4 @@
-"""From a file of any format to `FILE.params` and `FILE.json`, which says where it came from."""
+"""Converts a file of any format to `FILE.params`, and records its origin in `FILE.json`."""
 
 import hashlib
 from collections.abc import Callable
@@ -6,30 +6,39 @@ from pathlib import Path
 from typing import Any
 
 from data.common.files import write_json
-from vision.parameters import read_parameters, write_parameters
-from vision.weights import detectron, gluoncv, open_nsfw, pth, relation_networks, safetensor
+from vision.parameters import write_parameters
+from vision.weights import detectron, open_nsfw, params, pth, torchvision
 from vision.weights.convert import convert
-from vision.weights.layout import PREFIX, Convolution, convolutions, empty_backbone
+from vision.weights.layout import Convolution, convolutions, empty_backbone
 from vision.weights.report import Row, summary, table
 from vision.weights.source import Source, provenance_path, refuse
 
 Reader = Callable[[Path, list[Convolution]], Source]
 
+# How the first bytes of a format are recognized, and its reader.
+READERS: list[tuple[Callable[[bytes], bool], Reader]] = [
+    (lambda start: start.startswith((pth.ZIP, pth.OLDER)), pth.read),
+    (lambda start: start.startswith(b"\x80"), detectron.read),  # a pickle
+    (lambda start: start.startswith((0x112).to_bytes(8, "little")), params.read),  # MXNet's list of arrays
+    (lambda start: start[8:9] == b"{", torchvision.read_safetensors),  # after the length of the header
+    (lambda start: start.startswith(b"\x08"), open_nsfw.read),  # ONNX: field 1 of a protocol buffer
+]
+
 
 def convert_file(path: Path, backbone: str, out: Path, verbose: bool = False) -> None:
-    """Converts the file `path` to `out`, and prints what became of its parameters.
+    """Converts the file `path` to `out`, and prints how its parameters were used.
 
     Raises:
-        UserError: the file is missing, damaged, of an unknown format or of another network. Then nothing is written.
+        UserError: the file is missing, damaged, of an unknown format or of another network. Nothing is written then.
     """
     reader = reader_of(path)
     if out.exists() and out.samefile(path):
-        raise refuse(out, "would be replaced by its own conversion", "give another --out")
+        raise refuse(out, "is the file to convert", "give another --out")
     source = reader(path, convolutions(empty_backbone(backbone)))
-    # The names of its parameters say where the strides are, so the layout is made again.
+    # The names of our parameters depend on the stride, which is known only now.
     layout = convolutions(empty_backbone(backbone, source.pool1, source.stride_in))
     arrays, rows = convert(path, source, layout)
-    provenance_path(out).unlink(missing_ok=True)  # It may be about what `out` was before.
+    provenance_path(out).unlink(missing_ok=True)  # It may describe an older `out`.
     write_parameters(out, arrays)
     write_json(provenance_path(out), _provenance(path, backbone, source, rows))
     if verbose:
@@ -39,10 +48,10 @@ def convert_file(path: Path, backbone: str, out: Path, verbose: bool = False) ->
 
 
 def reader_of(path: Path) -> Reader:
-    """What reads a file, by the bytes it begins with.
+    """Finds the reader of a file from its first bytes.
 
     Raises:
-        UserError: there is no such file, or its format is unknown.
+        UserError: the file does not exist, or its format is unknown.
     """
     if not path.is_file():
         raise refuse(path, "no such file", "give the path of a file of weights")
@@ -51,27 +60,7 @@ def reader_of(path: Path) -> Reader:
     for is_format, reader in READERS:
         if is_format(start):
             return reader
-    raise refuse(path, "is of no format that is known here", "give one that vision/README.md lists")
-
-
-def _read_params(path: Path, layout: list[Convolution]) -> Source:
-    """Reads a `.params` file of MXNet."""
-    arrays = {name: array.asnumpy() for name, array in read_parameters(path).items()}
-    if any(name.startswith(PREFIX) for name in arrays):
-        raise refuse(path, "is converted already", "set model.pretrained to it")
-    if any(name.startswith(("arg:", "aux:")) for name in arrays):
-        return relation_networks.of_arrays(arrays, layout)
-    return gluoncv.of_arrays(arrays, layout)
-
-
-# What a file of a format begins with, and what reads it.
-READERS: list[tuple[Callable[[bytes], bool], Reader]] = [
-    (lambda start: start.startswith((pth.ZIP, pth.OLDER)), pth.read),
-    (lambda start: start.startswith(b"\x80"), detectron.read),  # a pickle
-    (lambda start: start.startswith((0x112).to_bytes(8, "little")), _read_params),  # MXNet's list of arrays
-    (lambda start: start[8:9] == b"{", safetensor.read),  # after the length of the header
-    (lambda start: start.startswith(b"\x08"), open_nsfw.read),  # ONNX: field 1 of a protocol buffer
-]
+    raise refuse(path, "unknown format", "give a file in one of the formats listed in vision/README.md")
 
 
 def _provenance(path: Path, backbone: str, source: Source, rows: list[Row]) -> dict[str, Any]:

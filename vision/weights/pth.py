@@ -1,9 +1,9 @@
-"""State dictionaries of PyTorch (`.pth`) in both of its formats, without PyTorch.
+"""Reads state dictionaries of PyTorch (`.pth`) in both of its formats, without PyTorch.
 
 Since PyTorch 1.6 a file is a zip: `<name>/data.pkl` is a pickle in which each storage is a persistent id, and
-`<name>/data/<k>` has the bytes of storage k. Before, it was a stream: pickles of a magic number, a version and the
-machine's sizes; the pickle of the dictionary; a pickled list of the keys of its storages; and of each storage the
-number of its elements (8 bytes) and its bytes. Both formats are defined by `torch.serialization`.
+`<name>/data/<k>` contains the bytes of storage k. Older files are a stream: pickles of a magic number, a version and
+sizes of the machine's types; the pickle of the dictionary; a pickled list of the keys of its storages; and for each
+storage the number of its elements (8 bytes) and its bytes. Both formats are defined by `torch.serialization`.
 """
 
 import io
@@ -24,6 +24,7 @@ from vision.weights.unpickle import Admitted, Unpickler
 ZIP = b"PK\x03\x04"
 MAGIC, VERSION = 0x1950A86A20F9469CFC6C, 1001  # of the older format
 OLDER = b"\x80\x02\x8a\x0a" + MAGIC.to_bytes(10, "little")  # a pickle of the magic number
+REMEDY = "give the .pth of a network's state_dict"
 STORAGES = {
     "DoubleStorage": "<f8",
     "FloatStorage": "<f4",
@@ -46,7 +47,7 @@ class _Storage(NamedTuple):
 
 
 class _Tensor(NamedTuple):
-    """Stands for `torch._utils._rebuild_tensor_v2` and the older `_rebuild_tensor`."""
+    """What `torch._utils._rebuild_tensor_v2` and the older `_rebuild_tensor` are called with."""
 
     storage: _Storage
     offset: int
@@ -57,9 +58,9 @@ class _Tensor(NamedTuple):
 def _tensor(storage: _Storage, offset: int, shape: tuple, strides: tuple, *_: Any) -> _Tensor:
     numbers = (offset, *shape, *strides)
     if not isinstance(storage, _Storage) or not all(isinstance(each, int) and each >= 0 for each in numbers):
-        raise ValueError("a tensor without storage or with impossible strides")
+        raise ValueError("a tensor without storage or with invalid strides")
     if len(shape) != len(strides):
-        raise ValueError("a tensor with other strides than sides")
+        raise ValueError("a tensor whose strides do not match its shape")
     return _Tensor(storage, offset, tuple(shape), tuple(strides))
 
 
@@ -76,7 +77,7 @@ def read(path: Path, layout: list[Convolution]) -> Source:
     """Reads the file.
 
     Raises:
-        UserError: it is damaged, holds something else than tensors, or names what it should not.
+        UserError: the file is damaged, contains anything other than tensors, or names anything not admitted.
     """
     content = path.read_bytes()
     arrays = _of_zip(path, content) if content.startswith(ZIP) else _of_stream(path, content)
@@ -87,13 +88,13 @@ def _of_zip(path: Path, content: bytes) -> Arrays:
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             members = {info.filename.partition("/")[2]: info for info in archive.infolist()}
-            # PyTorch stores without compression: what is compressed may unpack to anything.
+            # PyTorch does not compress. A compressed file could unpack to any size.
             if any(info.compress_type != zipfile.ZIP_STORED for info in members.values()):
                 raise refuse(path, "is a compressed zip, which PyTorch does not write")
             if "data.pkl" not in members:
-                raise refuse(path, "is a zip without data.pkl", "give a .pth that PyTorch saved")
+                raise refuse(path, "is a zip without data.pkl", "give a .pth file saved by PyTorch")
             if "byteorder" in members and archive.read(members["byteorder"]) != b"little":
-                raise refuse(path, "has its numbers in big-endian order", "give a .pth saved on a usual machine")
+                raise refuse(path, "is in big-endian byte order", "give a .pth file saved on a little-endian machine")
             tensors = _state(path, Unpickler(path, archive.open(members["data.pkl"]), ADMITTED, _storage).load())
             buffers = {
                 key: archive.read(members[f"data/{key}"]) if f"data/{key}" in members else b""
@@ -119,10 +120,10 @@ def _of_stream(path: Path, content: bytes) -> Arrays:
     magic, version, machine = load(), load(), load()
     little_endian = isinstance(machine, dict) and machine.get("little_endian") is True
     if (magic, version) != (MAGIC, VERSION) or not little_endian:
-        raise refuse(path, f"is of an unknown version of PyTorch's format ({version!s:.20})")
+        raise refuse(path, f"has an unknown version of PyTorch's format ({version!s:.20})")
     tensors, keys = _state(path, load()), load()
     if not isinstance(keys, list) or set(map(str, keys)) != storages.keys():
-        raise refuse(path, "is damaged: the storages are not those of its tensors")
+        raise refuse(path, "is damaged: its storages do not match its tensors")
     buffers = {key: _next_buffer(path, stream, storages[key]) for key in map(str, keys)}
     return {name: _array(path, name, tensor, buffers.get(tensor.storage.key, b"")) for name, tensor in tensors.items()}
 
@@ -133,30 +134,30 @@ def _storage(pid: Any) -> _Storage:
     if kind != "storage" or code not in STORAGES.values() or not isinstance(key, str) or any(view):
         raise ValueError("an unknown storage")
     if type(count) is not int or count < 0:
-        raise ValueError("a storage of an impossible size")
+        raise ValueError("a storage of invalid size")
     return _Storage(np.dtype(code), key, count)
 
 
 def _next_buffer(path: Path, stream: IO[bytes], storage: _Storage) -> bytes:
     length = stream.read(8)
     if len(length) < 8 or struct.unpack("<q", length) != (storage.count,):
-        raise refuse(path, "is damaged: a storage is not as long as its tensors need it")
+        raise refuse(path, "is damaged: a storage does not have the size that its tensors need")
     return stream.read(storage.count * storage.dtype.itemsize)
 
 
 def _state(path: Path, found: Any) -> dict[str, _Tensor]:
-    """The dictionary of tensors, which may stand under "state_dict"."""
+    """The dictionary of tensors, which may be under "state_dict"."""
     state = found.get("state_dict", found) if isinstance(found, dict) else None
     if not isinstance(state, dict) or not state:
-        raise refuse(path, "is not a state dictionary", "give the .pth of a network's state_dict")
+        raise refuse(path, "is not a state dictionary", REMEDY)
     for name, value in state.items():
         if not isinstance(name, str) or not isinstance(value, _Tensor):
-            raise refuse(path, f"{name!s:.40} is not a tensor", "give the .pth of a network's state_dict")
+            raise refuse(path, f"{name!s:.40} is not a tensor", REMEDY)
     return state
 
 
 def _array(path: Path, name: str, tensor: _Tensor, buffer: bytes) -> np.ndarray:
-    """A tensor's array; a view of the buffer that has exactly the storage's bytes."""
+    """The array of a tensor, a view of the bytes of its storage."""
     (dtype, _, count), offset, shape, strides = tensor
     reach = offset + sum((size - 1) * stride for size, stride in zip(shape, strides, strict=True)) + 1
     if len(buffer) != count * dtype.itemsize or (0 not in shape and reach > count) or math.prod(shape) > count:

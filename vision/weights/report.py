@@ -1,4 +1,4 @@
-"""What became of each parameter of a file, as a table and as counts."""
+"""How each parameter of a file was used, as a table and as counts."""
 
 from collections import Counter
 from typing import Literal, NamedTuple, get_args
@@ -16,14 +16,14 @@ Fate = Literal[
 
 
 class Row(NamedTuple):
-    """What became of one parameter.
+    """How one parameter was used.
 
     Args:
-        there: its name in the file; empty where the file has none.
-        here: its name here; empty where it is not used.
-        shape: in the file, or here where the file has none.
-        fate: what became of it.
-        remark: why, or how.
+        there: its name in the file; empty if it is not in the file.
+        here: its name in our files; empty if it is not used.
+        shape: in the file, or ours if it is not in the file.
+        fate: how it was used.
+        remark: why, or how exactly.
     """
 
     there: str
@@ -34,7 +34,13 @@ class Row(NamedTuple):
 
 
 def summary(rows: list[Row]) -> str:
-    """How many parameters had each fate, and why those that are not used are not."""
+    """Counts the parameters by fate, and the unused ones by reason.
+
+    Example:
+        >>> summary([Row("conv1_w", "conv1.weight", (64, 3, 7, 7), "loaded"),
+        ...          Row("fc_w", "", (1000, 2048), "not used", "classifier")])
+        '1 loaded, 1 not used (1 classifier)'
+    """
     fates = Counter(row.fate for row in rows)
     reasons = Counter(row.remark for row in rows if row.fate == "not used")
     told = ", ".join(f"{fates[fate]} {fate}" for fate in get_args(Fate) if fates[fate])
@@ -42,7 +48,7 @@ def summary(rows: list[Row]) -> str:
 
 
 def table(rows: list[Row]) -> str:
-    """A line for each parameter: name in the file, shape, name here, what became of it."""
+    """One line per parameter: name in the file, shape, our name, how it was used."""
     lines = [("in the file", "shape", "here", "")]
     for row in rows:
         fate = f"{row.fate}: {row.remark}" if row.remark else row.fate

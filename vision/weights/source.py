@@ -1,4 +1,4 @@
-"""What a reader of a file format returns, and what all readers share."""
+"""`Source`, which the reader of each file format returns."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -13,11 +13,11 @@ Arrays = dict[str, np.ndarray]
 
 
 class Preprocessing(NamedTuple):
-    """The images that a network was trained on: (image − means) / stds.
+    """How the images that a network was trained on were normalized: (image − means) / stds.
 
     Args:
         channels: order of the input channels.
-        means, stds: of pixel values from 0 to 255, in that order.
+        means, stds: one per channel in that order, for pixel values from 0 to 255.
     """
 
     channels: Literal["RGB", "BGR"]
@@ -29,14 +29,14 @@ class Source(NamedTuple):
     """A file of weights.
 
     Args:
-        format: what kind of file it is.
-        arrays: all arrays in it.
-        names: the name in `arrays` of each parameter of each convolution. A convolution may lack any but the weight:
-            BatchNorm is the identity where it has no parameters.
-        unused: why a network up to conv5 does not need the array of this name; empty where it should.
-        preprocessing: of its images.
+        format: kind of file.
+        arrays: all arrays in the file.
+        names: for each convolution, the name in `arrays` of each of its parameters. Only the weight is required;
+            missing parameters of BatchNorm get values that make it the identity.
+        unused: takes the name of an array and returns why a network up to conv5 does not need it, or "" if it does.
+        preprocessing: of the training images.
         pool1, stride_in: as in `vision.models.backbone.Backbone`.
-        licence, trained_on: what its publisher says.
+        licence, trained_on: as stated by the publisher.
     """
 
     format: str
@@ -47,14 +47,14 @@ class Source(NamedTuple):
     pool1: Literal["padded", "caffe"]
     stride_in: Literal["1x1", "3x3"]
     licence: str
-    trained_on: str
+    trained_on: str = "ImageNet"
 
 
 def refuse(path: Path, problem: str, remedy: str = "download or copy it again") -> UserError:
-    """The error of a file that cannot be converted."""
+    """The error for a file that cannot be converted."""
     return UserError(f"{path}: {problem}; {remedy}")
 
 
 def provenance_path(out: Path) -> Path:
-    """The JSON next to a converted file."""
+    """The JSON file next to a converted file."""
     return out.with_suffix(".json")

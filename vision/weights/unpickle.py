@@ -1,4 +1,4 @@
-"""Reads pickles of strange origin: none of the classes and functions that they name is looked up."""
+"""Reads untrusted pickles without importing or calling anything that they name."""
 
 import pickle
 from collections.abc import Callable
@@ -8,22 +8,30 @@ from typing import IO, Any
 from data.common.errors import UserError
 from vision.weights.source import refuse
 
-REMEDY = "do not open it with other programs, and get another copy"
+REMEDY = "do not open it with other programs; get another copy"
 
 Admitted = dict[tuple[str, str], Any]  # by module and name
 
 
 class Unpickler(pickle.Unpickler):
-    """Knows the names in `admitted` and no others.
+    """Resolves the names in `admitted` and refuses all others.
 
-    A pickle calls what it names. So `admitted` should hold stand-ins that only take down what they are called with, and
-    never a function of a library.
+    Loading a pickle calls the functions that it names, so `admitted` must contain stand-ins that only record their
+    arguments, never functions of a library.
 
     Args:
         path: the file, for messages.
         stream: what to read.
-        admitted: what stands for each name.
-        persistent: what stands for each persistent id; without it there may be none.
+        admitted: the stand-in for each name.
+        persistent: returns the stand-in for a persistent id; if None, persistent ids are refused.
+
+    Example:
+        >>> import io, os, pickle
+        >>> Unpickler(Path("R-50.pkl"), io.BytesIO(pickle.dumps({"conv1_w": [0.5]})), {}).load()
+        {'conv1_w': [0.5]}
+        >>> Unpickler(Path("R-50.pkl"), io.BytesIO(pickle.dumps(os.system)), {}).load()
+        Traceback (most recent call last):
+        data.common.errors.UserError: R-50.pkl: refusing to load it: it names 'posix.system', ...
     """
 
     def __init__(
@@ -35,7 +43,7 @@ class Unpickler(pickle.Unpickler):
     def find_class(self, module: str, name: str) -> Any:
         if (module, name) not in self._admitted:
             named = f"{module}.{name}"
-            raise refuse(self._path, f"names {named!r:.80}, which no weights need; nothing was run", REMEDY)
+            raise refuse(self._path, f"refusing to load it: it names {named!r:.80}, which weights do not need", REMEDY)
         return self._admitted[module, name]
 
     def persistent_load(self, pid: Any) -> Any:
@@ -44,14 +52,14 @@ class Unpickler(pickle.Unpickler):
         return self._persistent(pid)
 
     def load(self) -> Any:
-        """The next object of the stream.
+        """Returns the next object of the stream.
 
         Raises:
-            UserError: it names something else, or is damaged.
+            UserError: the pickle names something that is not admitted, or is damaged.
         """
         try:
             return super().load()
         except UserError:
             raise
-        except Exception as error:  # Of a garbled pickle, anything may come.
+        except Exception as error:  # A damaged pickle can raise any exception.
             raise refuse(self._path, f"is damaged ({str(error) or type(error).__name__})") from None

@@ -157,10 +157,7 @@ def test_unreadable_images_are_named(call):
 
 
 def test_images_without_regions_get_one_line(monkeypatch, capsys):
-    empty = {
-        name: np.zeros((0, *shape), kind)
-        for name, shape, kind in [("rois", (4,), float), ("boxes", (4,), float), ("labels", (), int)]
-    }
+    empty = {"rois": np.zeros((0, 4)), "boxes": np.zeros((0, 4)), "labels": np.zeros(0, int)}
     empty |= {name: np.zeros(0) for name in ("probabilities", "scores", "row_masses", "self_weights")}
     empty |= {"attended": np.zeros((0, 3), int), "weights": np.zeros((0, 3)), "roi_offsets": np.array([0, 0])}
     path = write_file(Path("empty.npz"), IMAGES[:1], **empty)

@@ -1,4 +1,4 @@
-"""The backbone against GluonCV's own network, and what of it learns."""
+"""The backbone against GluonCV's networks, and its frozen layers."""
 
 import mxnet as mx
 import numpy as np
@@ -12,7 +12,7 @@ from vision.weights.layout import empty_backbone
 
 @pytest.fixture(scope="module")
 def networks(tmp_path_factory):
-    """GluonCV's ResNet-18 and ResNet-50 with random weights and statistics, and the files that hold them."""
+    """GluonCV's ResNet-18 and ResNet-50 with random weights and statistics, and their files."""
     mx.random.seed(0)
     made = {}
     for name in ("resnet18", "resnet50"):
@@ -38,7 +38,7 @@ def test_conv4_and_conv5_have_stride_16_at_the_papers_size(name, stride_in):
     assert shapes == [(2, channels, 38, 63) for channels in CHANNELS[name]]
 
 
-def test_the_stride_is_where_the_config_says_and_in_every_name():
+def test_the_stride_is_in_the_chosen_place_and_in_names():
     for stride_in, strided in (("1x1", 0), ("3x3", 3)):
         backbone = empty_backbone("resnet50_thin", stride_in=stride_in)
         for stage in backbone.layers[5:7]:
@@ -70,7 +70,7 @@ def test_conv1_res2_and_all_norms_are_frozen(networks):
     assert {name.rpartition(".")[2] for name in learns} == {"weight"}
 
 
-def test_frozen_norms_keep_their_statistics_in_training_and_others_do_not():
+def test_only_frozen_norms_keep_their_statistics():
     images = nd.random.normal(shape=(2, 3, 32, 32))
     changes = []
     for frozen_norm in (True, False):
@@ -78,7 +78,7 @@ def test_frozen_norms_keep_their_statistics_in_training_and_others_do_not():
         backbone.initialize()
         with mx.autograd.record():
             conv5 = backbone(images)[1]
-        conv5.backward()  # MXNet moves the statistics then.
+        conv5.backward()  # updates the statistics
         mx.nd.waitall()
         changes.append(abs(backbone.features[1].running_mean.data().asnumpy()).max())
     assert changes[0] == 0

@@ -1,4 +1,4 @@
-"""The network: its parameters at the paper's size, its head against the equations, padding, and what of it learns."""
+"""The detector: parameters at the size of the paper, values of the head, padding, and trained parameters."""
 
 import dataclasses
 from pathlib import Path
@@ -39,7 +39,7 @@ def built(model, seed=0, classes=4):
     mx.random.seed(seed)
     detector = build_detector(model, classes, mx.cpu())
     for name, parameter in detector.collect_params("(?!backbone|rpn).*weight").items():
-        parameter.set_data(parameter.data() * 10)  # For outputs that differ visibly.
+        parameter.set_data(parameter.data() * 10)  # for clearly different outputs
         assert parameter.data().shape[0] > 0, name
     return detector
 
@@ -56,26 +56,23 @@ def infer(variant, dataset, classes):
     return shapes, dict(zip(outputs.list_arguments(), arguments, strict=True))
 
 
-def test_parameters_have_relation_networks_names_and_shapes():
-    _, parameters = infer("fan-sup", "minicoco", classes=80)
-    for name, shape in SHAPES.items():
-        assert parameters[f"{name}_weight"] == shape
-        assert parameters[f"{name}_bias"] == shape[:1]
-    assert parameters["focused_attention_key_weight"] == (1024, 1024)
-    assert parameters["focused_attention_query_weight"] == (1024, 1024)
-    of_head = {name.rpartition("_")[0] for name in parameters if not name.startswith("backbone_")}
-    assert of_head - {""} == {*SHAPES, "focused_attention_key", "focused_attention_query"}
+MODULE = {"pair_pos_fc1": (16, 64), "query": (1024, 1024), "key": (1024, 1024), "linear_out": (1024, 1024)}
 
 
-def test_relation_modules_have_relation_networks_names_and_shapes():
-    _, parameters = infer("rn", "minicoco", classes=80)
-    layers = {"pair_pos_fc1": (16, 64), "query": (1024, 1024), "key": (1024, 1024), "linear_out": (1024, 1024)}
-    modules = {f"relation_{k}_{name}": shape for k in (1, 2) for name, shape in layers.items()}
-    for name, shape in (SHAPES | modules).items():
-        assert parameters[f"{name}_weight"] == shape
-        assert parameters[f"{name}_bias"] == shape[:1]
-    of_head = {name.rpartition("_")[0] for name in parameters if not name.startswith("backbone_")}
-    assert of_head - {""} == SHAPES.keys() | modules.keys()
+@pytest.mark.parametrize(
+    ("variant", "added"),
+    [
+        ("fan-sup", {f"focused_attention_{name}": (1024, 1024) for name in ("key", "query")}),
+        ("rn", {f"relation_{k}_{name}": shape for k in (1, 2) for name, shape in MODULE.items()}),
+    ],
+)
+def test_parameters_have_the_published_names_and_shapes(variant, added):
+    _, parameters = infer(variant, "minicoco", classes=80)
+    of_head = {name: shape for name, shape in parameters.items() if not name.startswith("backbone_")}
+    weights = {name.removesuffix("_weight"): shape for name, shape in of_head.items() if name.endswith("_weight")}
+    biases = {name.removesuffix("_bias"): shape for name, shape in of_head.items() if name.endswith("_bias")}
+    assert weights == SHAPES | added
+    assert biases == {name: shape[:1] for name, shape in weights.items() if not name.startswith("focused_attention")}
 
 
 @pytest.mark.parametrize(
@@ -90,7 +87,7 @@ def test_outputs_have_the_papers_shapes(variant, relations):
 
 
 def features_by_hand(detector, images, rois, image):
-    """F [N, C] of one image's ROIs, before any rectifier."""
+    """F [N, C] of the ROIs of one image, before ReLU."""
     _, conv5 = detector.backbone(images[image : image + 1])
     index_and_rois = nd.concat(nd.zeros((len(rois), 1)), nd.array(rois), dim=1)
     pooled = nd.ROIPooling(nd.relu(detector.conv_new_1(conv5)), index_and_rois, (7, 7), 1 / 16)
@@ -133,7 +130,7 @@ def test_the_head_adds_the_context_to_the_features(model, batch, attention_after
 
 
 @pytest.mark.parametrize(("relation_modules", "places"), [("fc_new_1", [1]), ("fc_new_2", [2]), ("both", [1, 2])])
-def test_relation_modules_add_to_the_layers_they_stand_after(modules, batch, relation_modules, places):
+def test_relation_modules_add_to_the_layers_before_them(modules, batch, relation_modules, places):
     mx.random.seed(0)
     detector = build_detector(dataclasses.replace(modules.model, relation_modules=relation_modules), 4, mx.cpu())
     output = numpy(detector(*batch[:2]))
@@ -157,7 +154,7 @@ def test_relation_modules_add_to_the_layers_they_stand_after(modules, batch, rel
 
 @pytest.fixture(params=["FAN", "relation modules"])
 def either(request, model, modules):
-    """The sizes of the network with the one or the other."""
+    """Model configs with either."""
     return model if request.param == "FAN" else modules.model
 
 
@@ -169,7 +166,7 @@ def test_hybridised_it_computes_the_same(either, batch):
         np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-5)
 
 
-def test_what_fills_a_short_list_changes_nothing(either):
+def test_padded_rois_change_nothing(either):
     images, sizes = nd.random.normal(shape=(1, 3, 32, 32)), nd.array([[32, 32]])
     short, long = (numpy(built(dataclasses.replace(either, rois=rois))(images, sizes)) for rois in (40, 60))
     real = int(short.mask.sum())
@@ -181,7 +178,7 @@ def test_what_fills_a_short_list_changes_nothing(either):
     assert (short.relations[0, :, real:] == 0).all()
 
 
-def test_objects_stand_among_the_rois_on_demand(model, batch):
+def test_objects_can_be_appended_to_the_rois(model, batch):
     detector = built(model)
     without, output = numpy(detector(*batch[:2])), numpy(detector(*batch))
     assert (output.rois[:, :12] == without.rois).all()
@@ -190,19 +187,19 @@ def test_objects_stand_among_the_rois_on_demand(model, batch):
     assert (output.logits.shape, output.relations.shape) == ((2, 14, 5), (2, 14, 14))
 
 
-def test_relation_modules_let_objects_attend_and_not_be_attended_to(modules, batch):
+def test_appended_objects_are_not_attended_to_by_modules(modules, batch):
     detector = built(modules.model)
     without, output = numpy(detector(*batch[:2])), numpy(detector(*batch))
     assert output.mask[:, 12:].tolist() == [[1, 1], [1, 0]]
     assert (output.logits.shape, output.relations.shape) == ((2, 14, 5), (2, 12, 12))
     for name in ("logits", "deltas", "relations"):
-        alone, beside = getattr(without, name), getattr(output, name)[:, :12]
-        np.testing.assert_allclose(beside, alone, rtol=1e-4, atol=1e-5)
+        alone, with_objects = getattr(without, name), getattr(output, name)[:, :12]
+        np.testing.assert_allclose(with_objects, alone, rtol=1e-4, atol=1e-5)
     unattended = built(dataclasses.replace(modules.model, relation_modules="none"))
     assert (numpy(unattended(*batch)).logits[:, 12:] != output.logits[:, 12:]).any()
 
 
-def test_a_network_from_scratch_learns_everything_and_biases_do_not_decay(model):
+def test_without_pretraining_everything_is_trained(model):
     parameters = built(model).collect_params()
     assert all(
         (parameter.grad_req == "null") == name.endswith(("running_mean", "running_var"))
@@ -212,7 +209,7 @@ def test_a_network_from_scratch_learns_everything_and_biases_do_not_decay(model)
     assert without_decay == {"bias", "beta"}
 
 
-def test_a_pretrained_network_has_a_frozen_beginning(model, tmp_path):
+def test_pretrained_networks_have_frozen_first_layers(model, tmp_path):
     network = get_model("resnet18_v1")
     network.initialize()
     network(nd.zeros((1, 3, 32, 32)))
@@ -227,7 +224,7 @@ def test_a_pretrained_network_has_a_frozen_beginning(model, tmp_path):
 
 @pytest.fixture
 def imported(modules, tmp_path):
-    """A network's sizes, and a file with all of its weights but two, as an import leaves it."""
+    """A model config with a file of all weights except two, as written by an import."""
     detector = built(modules.model, seed=5)
     path = tmp_path / "imported.params"
     arrays = {name: each.data() for name, each in detector._collect_params_with_prefix().items()}
@@ -236,7 +233,7 @@ def imported(modules, tmp_path):
     return dataclasses.replace(modules.model, pretrained=str(path), pool1="caffe"), arrays, left_out
 
 
-def test_a_whole_detector_is_taken_as_it_was_imported(imported):
+def test_an_imported_detector_is_loaded_completely(imported):
     model, arrays, left_out = imported
     mx.random.seed(0)
     detector = build_detector(model, 4, mx.cpu())
@@ -248,26 +245,13 @@ def test_a_whole_detector_is_taken_as_it_was_imported(imported):
     assert detector.backbone.features[3]._kwargs["pooling_convention"] == "full"
 
 
-def test_weights_without_a_record_on_a_padded_pool_are_mentioned(imported, capsys):
-    build_detector(imported[0], 4, mx.cpu())
-    assert capsys.readouterr().out == ""
-    build_detector(dataclasses.replace(imported[0], pool1="padded"), 4, mx.cpu())
-    assert capsys.readouterr().out.startswith(imported[0].pretrained)
-
-
-def test_a_checkpoint_that_was_not_imported_yet_is_refused(imported):
-    nd.save(imported[0].pretrained, {"arg:conv1_weight": nd.zeros((64, 3, 7, 7))})
-    with pytest.raises(UserError, match=f"{imported[0].pretrained}: .*python -m vision.relation_networks import"):
-        build_detector(imported[0], 4, mx.cpu())
-
-
-def test_a_detector_of_other_categories_is_refused(imported):
+def test_a_detector_of_other_categories_is_rejected(imported):
     nd.save(imported[0].pretrained, imported[1])
     with pytest.raises(UserError, match=r"imported.params: .*cls_score.weight is 5 x 16 and must be 8 x 16"):
         build_detector(imported[0], 7, mx.cpu())
 
 
-def test_caffes_first_pool_begins_at_the_edge_and_may_reach_beyond_the_other(model):
+def test_the_caffe_pool_starts_at_the_edge(model):
     caffe = Detector(dataclasses.replace(model, pool1="caffe"), 4).backbone.features[3]
     padded = Detector(model, 4).backbone.features[3]
     for height in (32, 33, 34):
@@ -277,15 +261,9 @@ def test_caffes_first_pool_begins_at_the_edge_and_may_reach_beyond_the_other(mod
         assert padded(nd.array(values[None, None])).shape[2] == (height + 1) // 2
 
 
-def test_the_seed_gives_the_weights(model, batch):
-    first, again, other = (numpy(built(model, seed)(*batch[:2])) for seed in (1, 1, 2))
-    assert (first.logits == again.logits).all()
-    assert (first.logits != other.logits).any()
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize("dataset", ["voc07", "minicoco"])
-def test_a_step_at_the_papers_size_has_finite_losses_and_gradients(dataset):
+def test_a_step_at_the_papers_size_is_finite(dataset):
     config = read_config(Config, PAPER / dataset / "fan-sup.yaml", ["model.pretrained=none"])
     classes = {"voc07": 20, "minicoco": 80}[dataset]
     mx.random.seed(0)
@@ -306,7 +284,7 @@ def test_a_step_at_the_papers_size_has_finite_losses_and_gradients(dataset):
 
 
 def spreads(model):
-    """Standard deviations of the initial weights, and the numbers of inputs of each."""
+    """Standard deviation and number of inputs of the initial weights of each layer."""
     mx.random.seed(0)
     weights = build_detector(model, 4, mx.cpu()).collect_params("(?!backbone).*weight")
     return {
@@ -318,15 +296,12 @@ def spreads(model):
 OUTPUT_LAYERS = {"rpn_cls_score", "rpn_bbox_pred", "cls_score", "bbox_pred"}
 
 
-def test_initial_weights_are_those_of_relation_networks(model):
-    for sigma, _ in spreads(dataclasses.replace(model, initial_weights="relation_networks", fc_units=1024)).values():
-        assert sigma == pytest.approx(0.01, rel=0.2)
-
-
-def test_hidden_layers_can_be_drawn_by_their_number_of_inputs(model):
+def test_initial_weights_have_the_chosen_deviation(model):
+    published = dataclasses.replace(model, initial_weights="relation_networks", fc_units=1024)
+    assert all(sigma == pytest.approx(0.01, rel=0.2) for sigma, _ in spreads(published).values())
     for name, (sigma, inputs) in spreads(dataclasses.replace(model, initial_weights="he")).items():
         if name.startswith("focused_attention"):
-            expected = 0.01 * np.sqrt(1024 / inputs)  # W begins as flat as with 1,024 units.
+            expected = 0.01 * np.sqrt(1024 / inputs)  # as with 1,024 units
         else:
             expected = 0.01 if name in OUTPUT_LAYERS else np.sqrt(2 / inputs)
         assert sigma == pytest.approx(expected, rel=0.2)

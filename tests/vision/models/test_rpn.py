@@ -1,4 +1,4 @@
-"""Proposals against Relation Networks' rules written out, and the masking of short lists."""
+"""Proposals against the rules of Relation Networks in NumPy, and masks of short lists."""
 
 import mxnet as mx
 import numpy as np
@@ -12,7 +12,7 @@ ROIS = 20
 
 
 def make_rpn(rois=ROIS, anchor_scale=2):
-    """An RPN whose scores and deltas vary, unlike those of a new one."""
+    """An RPN with varied scores and deltas."""
     mx.random.seed(2)
     rpn = RPN(rois, anchor_scale, channels=6, in_channels=5)
     rpn.initialize()
@@ -26,7 +26,7 @@ def conv4(height=4, width=6):
 
 
 def proposals(logits, deltas, size, anchor_scale=2):
-    """Best first: the moved and clipped anchors of an image that overlap no better one by more than 0.7."""
+    """Anchors of an image after box regression, clipping and NMS, best first."""
     anchors = anchor_boxes(*logits.shape[:2], anchor_scale).reshape(-1, 4).astype(np.float64)
     logits, deltas = logits.reshape(-1, 2).astype(np.float64), deltas.reshape(-1, 4).astype(np.float64)
     sides = anchors[:, 2:] - anchors[:, :2] + 1
@@ -70,7 +70,7 @@ def test_scores_and_deltas_are_those_of_their_anchors():
         assert (deltas[:, :, :, anchor, 2] == moves[:, 4 * anchor + 2]).all()
 
 
-def test_what_fills_a_short_list_is_masked():
+def test_a_repeated_list_is_masked():
     few, many = (make_rpn(rois)(conv4(1, 2), nd.array([[16, 32]] * 2)) for rois in (2, 50))
     rois, mask = (array.asnumpy() for array in many[2:])
     for image in range(2):
@@ -81,7 +81,7 @@ def test_what_fills_a_short_list_is_masked():
     assert few[3].asnumpy().all()
 
 
-def test_a_smaller_image_has_no_proposals_beyond_its_edge():
+def test_smaller_images_have_no_proposals_in_the_padding():
     alone, beside = (
         make_rpn(200)(features, nd.array([[64, 64], [64, 96]][: len(features)])) for features in (conv4()[:1], conv4())
     )
@@ -89,7 +89,7 @@ def test_a_smaller_image_has_no_proposals_beyond_its_edge():
     assert mask.any()
     assert not mask.all()
     assert rois[:, 2].max() <= 63
-    logits, deltas = (array[0].asnumpy()[:, :4] for array in beside[:2])  # The cells that lie in the image.
+    logits, deltas = (array[0].asnumpy()[:, :4] for array in beside[:2])  # the cells inside the image
     np.testing.assert_allclose(rois[mask > 0], proposals(logits, deltas, (64, 64)), atol=1e-2)
     assert (alone[2][0].asnumpy()[mask > 0] == rois[mask > 0]).all()
 

@@ -1,4 +1,4 @@
-"""The shipped configs of Table 5, and what makes no sense in one."""
+"""The configs of Table 5, and invalid ones."""
 
 import dataclasses
 from pathlib import Path
@@ -14,7 +14,7 @@ FOLDER = Path(__file__).parents[3] / "vision" / "configs"
 DATASETS = {"paper": ("mit67", "minicoco"), "small": ("scene15", "voc07"), "mini": ("mit67", "minicoco")}
 PATHS = sorted(path for name in ("mit67", "scene15") for path in FOLDER.glob(f"*/{name}/*.yaml"))
 
-# The variant of the detector of each column of Table 5, and what it takes of the ROIs.
+# For each column of Table 5: the variant of its detector, and how it uses the ROIs.
 COLUMNS = {
     "cnn": (None, "none"),
     "cnn-coco": ("base", "none"),
@@ -28,14 +28,14 @@ def read(path, *overrides):
     return read_config(SceneConfig, path, list(overrides))
 
 
-def test_every_column_has_its_config_at_each_preset():
+def test_every_preset_has_a_config_for_each_column():
     assert {path.parts[-3:] for path in PATHS} == {
         (preset, scenes, f"{variant}.yaml") for preset, (scenes, _) in DATASETS.items() for variant in COLUMNS
     }
 
 
 @pytest.mark.parametrize("path", PATHS, ids=lambda path: str(path.relative_to(FOLDER)))
-def test_columns_differ_in_what_they_stand_on_and_take_of_the_rois_alone(path):
+def test_columns_differ_only_in_weights_and_use_of_rois(path):
     config, supervised = read(path), read(path.with_name("fan-sup.yaml"))
     assert (config.preset, config.dataset, config.variant) == (*path.parts[-3:-1], path.stem)
     detector, roi_features = COLUMNS[config.variant]
@@ -43,14 +43,14 @@ def test_columns_differ_in_what_they_stand_on_and_take_of_the_rois_alone(path):
         pretrained = f"{DATASETS[config.preset][1]}/{detector}"
     else:
         pretrained = "none" if config.preset == "mini" else "imagenet"
-    pool1 = "caffe" if pretrained == "imagenet" else "padded"  # the others have that of their detector
+    pool1 = "caffe" if pretrained == "imagenet" else "padded"  # others use that of their detector
     model = dataclasses.replace(supervised.model, pretrained=pretrained, roi_features=roi_features, pool1=pool1)
     assert config == dataclasses.replace(supervised, variant=config.variant, model=model)
     assert config.detector == (None if config.variant == "cnn" else pretrained)
 
 
 @pytest.mark.parametrize("preset", DATASETS)
-def test_they_fit_the_detectors(preset):
+def test_configs_fit_their_detectors(preset):
     scenes, detected = DATASETS[preset]
     config = read(FOLDER / preset / scenes / "fan-sup.yaml")
     for path in (FOLDER / preset / detected).iterdir():
@@ -61,7 +61,7 @@ def test_they_fit_the_detectors(preset):
             assert getattr(detector.images, name) == getattr(config.images, name)
 
 
-def test_the_paper_preset_is_the_papers():
+def test_preset_paper_has_the_papers_settings():
     config = read(FOLDER / "paper" / "mit67" / "fan-sup.yaml")
     assert (config.images.train_per_class, config.images.test_per_class) == (80, 20)
     training = config.training
@@ -90,6 +90,6 @@ def test_the_paper_preset_is_the_papers():
         ("fan-sup.yaml", "training.weight_decay=-0.1"),
     ],
 )
-def test_what_contradicts_the_variant_or_makes_no_sense_is_refused(name, change):
+def test_invalid_values_are_refused(name, change):
     with pytest.raises(UserError, match=change.partition("=")[0]):
         read(FOLDER / "paper" / "mit67" / name, change)

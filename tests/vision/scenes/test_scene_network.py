@@ -1,4 +1,4 @@
-"""The scene network: against NumPy, padding, what of it learns, and its shapes at the paper's size."""
+"""The scene network: float64 evaluation, padding, trainable layers, and shapes at the paper's size."""
 
 import dataclasses
 from pathlib import Path
@@ -24,15 +24,15 @@ def model_of(scenes, **changes):
 
 
 def built(model, detector_folder):
-    """A network on the trained detector, the new layers with weights that show."""
+    """A network on the trained detector, with initialized new layers."""
     detector = TrainedRun(detector_folder, mx.cpu()).detector
     if model.roi_features == "none":
         network = SceneNetwork(model, CLASSES, detector.backbone, 0)
     else:
         network = SceneNetwork(model, CLASSES, detector, detector.fc_new_2.weight.shape[0])
     mx.random.seed(0)
-    network.draw()
-    network.fix()
+    network.initialize_new_layers()
+    network.freeze()
     return network
 
 
@@ -63,40 +63,40 @@ def context(detector, features):
 
 @pytest.mark.parametrize("over", ["maximum", "mean"])
 @pytest.mark.parametrize("taken", ["none", "features", "context"])
-def test_classes_come_of_f_s_and_of_the_real_rois(scenes, detector_folder, image, taken, over):
+def test_logits_equal_the_float64_evaluation(scenes, detector_folder, image, taken, over):
     network = built(model_of(scenes, roi_features=taken, over_rois=over), detector_folder)
-    seen = network.look(*image)
-    vector = f_s(network, seen.conv5.asnumpy().astype(np.float64))
+    frozen = network.extract(*image)
+    vector = f_s(network, frozen.conv5.asnumpy().astype(np.float64))
     if taken != "none":
-        features = network.body.roi_features(nd, seen.conv5, seen.rois)[0].asnumpy().astype(np.float64)
-        real = features[seen.mask[0].asnumpy() > 0]
+        features = network.body.roi_features(nd, frozen.conv5, frozen.rois)[0].asnumpy().astype(np.float64)
+        real = features[frozen.mask[0].asnumpy() > 0]
         assert 1 < len(real) < len(features)
         of_rois = real if taken == "features" else context(network.body, real)
         vector = np.concatenate([vector, of_rois.max(axis=0) if over == "maximum" else of_rois.mean(axis=0)])
     weight, bias = array(network.classifier.weight), array(network.classifier.bias)
-    np.testing.assert_allclose(network(*seen)[0].asnumpy(), weight @ vector + bias, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(network(*frozen)[0].asnumpy(), weight @ vector + bias, rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize("taken", ["features", "context"])
-def test_rois_that_fill_the_list_enter_nothing(scenes, detector_folder, image, taken):
+def test_padding_rois_change_no_logit_or_gradient(scenes, detector_folder, image, taken):
     network = built(model_of(scenes, roi_features=taken), detector_folder)
-    seen = network.look(*image)
-    padded = np.flatnonzero(seen.mask[0].asnumpy() == 0)
+    frozen = network.extract(*image)
+    padded = np.flatnonzero(frozen.mask[0].asnumpy() == 0)
     assert len(padded)
-    moved = seen.rois.copy()
+    moved = frozen.rois.copy()
     moved[0, int(padded[0]) :] = nd.array([0, 0, 63, 47])
 
     def outcome(rois):
         with autograd.record():
-            logits = network(seen.conv5, rois, seen.mask)
+            logits = network(frozen.conv5, rois, frozen.mask)
         logits.backward()
         return [logits, *(each.weight.grad() for each in network.body.roi_layers())]
 
-    for ours, theirs in zip(outcome(seen.rois), outcome(moved), strict=True):
+    for ours, theirs in zip(outcome(frozen.rois), outcome(moved), strict=True):
         np.testing.assert_allclose(ours.asnumpy(), theirs.asnumpy(), rtol=1e-5, atol=1e-9)
 
 
-def test_padding_of_any_value_changes_no_bit_of_the_maximum_or_mean():
+def test_padding_changes_no_bit_of_maximum_or_mean():
     features = np.random.default_rng(0).normal(-3, 1, (2, 4, 3)).astype(np.float32)
     mask = nd.array([[1, 1, 0, 0], [1, 0, 0, 0]])
     for reduction, expected in {"maximum": features[0, :2].max(axis=0), "mean": features[0, :2].mean(axis=0)}.items():
@@ -110,13 +110,13 @@ def test_padding_of_any_value_changes_no_bit_of_the_maximum_or_mean():
         assert (over_rois(nd.array(features), nd.zeros((2, 4)), reduction).asnumpy() == 0).all()
 
 
-def test_the_mean_over_the_cells_is_of_the_image_alone_whatever_its_size(scenes, detector_folder):
+def test_images_of_any_size_are_accepted(scenes, detector_folder):
     network = built(model_of(scenes, roi_features="none"), detector_folder)
     for height, width in [(48, 64), (64, 48), (16, 16), (1, 64)]:
         image = nd.random.normal(0, 50, (1, 3, height, width))
-        seen = network.look(image, nd.array([[height, width]]))
-        assert seen.conv5.shape[2:] == (-(-height // 16), -(-width // 16))
-        assert network(*seen).shape == (1, CLASSES)
+        frozen = network.extract(image, nd.array([[height, width]]))
+        assert frozen.conv5.shape[2:] == (-(-height // 16), -(-width // 16))
+        assert network(*frozen).shape == (1, CLASSES)
 
 
 @pytest.mark.parametrize(
@@ -131,7 +131,7 @@ def test_the_mean_over_the_cells_is_of_the_image_alone_whatever_its_size(scenes,
         ({"roi_layers": "fixed"}, {"scene_conv", "classifier"}),
     ],
 )
-def test_all_other_layers_are_trained(scenes, detector_folder, changes, expected):
+def test_only_the_layers_of_appendix_d1_are_trained(scenes, detector_folder, changes, expected):
     network = built(model_of(scenes, **changes), detector_folder)
     learned = {name for name, each in network._collect_params_with_prefix().items() if each.grad_req != "null"}
     assert learned == {f"{layer}.{kind}" for layer in expected for kind in ("weight", "bias")}
@@ -140,30 +140,23 @@ def test_all_other_layers_are_trained(scenes, detector_folder, changes, expected
             assert parameter.wd_mult == (0 if name.endswith("bias") else 1)
 
 
-def test_gradients_reach_the_layers_before_the_fixed_attention(scenes, detector_folder, image):
+def test_layers_after_fans_place_are_not_used(config):
+    model = dataclasses.replace(config.model, attention_after="fc_new_1")
+    detector = Detector(model, 8)
+    assert detector.roi_layers() == [detector.conv_new_1, detector.fc_new_1]
+
+
+def test_gradients_pass_through_the_frozen_attention(scenes, detector_folder, image):
     network = built(scenes.model, detector_folder)
-    seen = network.look(*image)
+    frozen = network.extract(*image)
     with autograd.record():
-        loss = -nd.log_softmax(network(*seen))[0, 2]
+        loss = -nd.log_softmax(network(*frozen))[0, 2]
     loss.backward()
     for layer in (network.scene_conv, network.classifier, *network.body.roi_layers()):
         assert layer.weight.grad().abs().sum().asscalar() > 0
 
 
-def test_attention_after_the_first_layer_leaves_the_second_out(scenes, config):
-    model = dataclasses.replace(config.model, attention_after="fc_new_1")
-    detector = Detector(model, 8)
-    assert detector.roi_layers() == [detector.conv_new_1, detector.fc_new_1]
-    detector.initialize()
-    conv5, rois = nd.random.normal(shape=(1, 128, 3, 4)), nd.array([[[0, 0, 40, 40], [8, 8, 60, 40]]])
-    pooled = nd.ROIPooling(
-        nd.relu(detector.conv_new_1(conv5)), nd.concat(nd.zeros((2, 1)), rois[0], dim=1), (7, 7), 1 / 16
-    )
-    expected = detector.fc_new_1(pooled).asnumpy()
-    np.testing.assert_allclose(detector.roi_features(nd, conv5, rois)[0].asnumpy(), expected, rtol=1e-5, atol=1e-7)
-
-
-def test_random_features_are_normalised_by_the_images(scenes):
+def test_a_random_backbone_is_normalized_by_the_images(scenes):
     model = model_of(scenes, pretrained="none", roi_features="none")
     images = [np.random.default_rng(k).normal(20, 50, (3, 48, 64)).astype(np.float32) for k in range(40)]
     mx.random.seed(0)
@@ -176,7 +169,7 @@ def test_random_features_are_normalised_by_the_images(scenes):
     assert (again.features[0].weight.data().asnumpy() != backbone.features[0].weight.data().asnumpy()).any()
 
 
-def test_at_the_papers_size_f_s_and_f_c_have_1024_values():
+def test_f_s_and_f_c_have_1024_values_at_the_papers_size():
     config = read_config(SceneConfig, CONFIGS / "paper" / "mit67" / "fan-sup.yaml")
     detector = read_config(Config, CONFIGS / "paper" / "minicoco" / "fan-sup.yaml").model
     network = SceneNetwork(config.model, 67, Detector(detector, 80), detector.fc_units)

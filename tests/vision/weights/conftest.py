@@ -19,7 +19,7 @@ def narrow(monkeypatch):
 
 @pytest.fixture
 def refused(tmp_path, monkeypatch, capsys, narrow):
-    """Converts `source` in `tmp_path` and returns the line by which it is refused."""
+    """Converts `source` in `tmp_path`, which must fail with one line and write nothing; returns the line."""
 
     def convert() -> str:
         path = tmp_path / "source"

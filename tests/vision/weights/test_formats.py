@@ -1,4 +1,4 @@
-"""Each format against the network that was written in it, evaluated in float64 in the conventions of its publisher."""
+"""Each format against a float64 evaluation of the network in the conventions of its publisher."""
 
 import json
 
@@ -15,7 +15,7 @@ from vision.weights.pretrained import load_pretrained
 
 
 def outputs(weights, name):
-    """conv4 and conv5 of a backbone that starts from converted weights, and the image."""
+    """conv4 and conv5 of a backbone with converted weights, and the image."""
     provenance = json.loads(weights.with_suffix(".json").read_text())
     backbone = empty_backbone(name, provenance["pool1"], provenance["stride_in"])
     backbone.initialize()
@@ -26,7 +26,7 @@ def outputs(weights, name):
 
 
 def relative_differences(found, expected):
-    """Largest difference by the largest value, of conv4 and of every second cell of conv5, which has stride 16 here."""
+    """Largest difference / largest value of conv4, and of every second cell of conv5, which has stride 16 here."""
     conv4, conv5 = found
     return [
         abs(one - two).max() / abs(two).max() for one, two in zip((conv4, conv5[:, ::2, ::2]), expected, strict=True)
@@ -34,7 +34,7 @@ def relative_differences(found, expected):
 
 
 @pytest.mark.parametrize("name", FORMATS)
-def test_converted_networks_compute_the_same(name, narrow, tmp_path, record_property):
+def test_converted_networks_equal_the_float64_evaluation(name, narrow, tmp_path, record_property):
     network = FORMATS[name](tmp_path / "source")
     convert_file(tmp_path / "source", "resnet50", tmp_path / "out.params")
     found, pixels = outputs(tmp_path / "out.params", "resnet50")
@@ -42,4 +42,4 @@ def test_converted_networks_compute_the_same(name, narrow, tmp_path, record_prop
     published = relative_differences(found, evaluate(network, pixels))
     print(name, exact, published)
     assert max(exact) < 2e-5
-    assert max(published) < 0.02  # Beyond the edge their networks see another colour, by at most 1.1 of 255.
+    assert max(published) < 0.02  # Their padding is of another color, by at most 1.1 of 255.

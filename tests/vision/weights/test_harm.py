@@ -1,4 +1,4 @@
-"""Files that are made to do harm: one line, exit code 2, nothing of them is run."""
+"""Malicious files: one line, exit code 2, nothing in them is run."""
 
 import json
 import os
@@ -12,7 +12,7 @@ import pytest
 
 
 class Call:
-    """Is pickled as a call of a function."""
+    """Pickled as a call of a function."""
 
     def __init__(self, function, *arguments):
         self.call = function, arguments
@@ -22,7 +22,7 @@ class Call:
 
 
 def harmful_objects(marker):
-    """Objects whose pickles run something when they are read without care."""
+    """Objects whose pickles create `marker` or call something when `pickle.load` reads them."""
     return {
         "system": Call(os.system, f"touch {marker}"),
         "in a dictionary": {"blobs": {"conv1_w": Call(os.system, f"touch {marker}")}},
@@ -35,7 +35,7 @@ def harmful_objects(marker):
 
 @pytest.mark.parametrize("name", harmful_objects(""))
 @pytest.mark.parametrize("protocol", [2, 4])
-def test_a_pickle_that_calls_something_is_not_run(refused, tmp_path, name, protocol):
+def test_calls_in_a_pickle_are_not_run(refused, tmp_path, name, protocol):
     harm = harmful_objects(tmp_path / "marker")[name]
     (tmp_path / "source").write_bytes(pickle.dumps(harm, protocol))
     refused()
@@ -43,7 +43,7 @@ def test_a_pickle_that_calls_something_is_not_run(refused, tmp_path, name, proto
 
 
 @pytest.mark.parametrize("name", harmful_objects(""))
-def test_a_pth_that_calls_something_is_not_run(refused, tmp_path, name):
+def test_calls_in_a_pth_are_not_run(refused, tmp_path, name):
     harm = pickle.dumps(harmful_objects(tmp_path / "marker")[name], 2)
     with zipfile.ZipFile(tmp_path / "source", "w") as archive:
         archive.writestr("archive/data.pkl", harm)
@@ -54,12 +54,12 @@ def test_a_pth_that_calls_something_is_not_run(refused, tmp_path, name):
     assert not (tmp_path / "marker").exists()
 
 
-def test_what_is_refused_is_named(refused, tmp_path):
+def test_the_refused_name_is_shown(refused, tmp_path):
     (tmp_path / "source").write_bytes(pickle.dumps(Call(os.system, "true"), 2))
     assert "'posix.system'" in refused()
 
 
-# Pickles that misuse what is admitted: each calls a stand-in, or sets a state, with what no library would write.
+# Pickles that call a stand-in, or set a state, with arguments that no library would write.
 MISUSES = {
     "dtype of objects": b"cnumpy\ndtype\n(U\x02O8K\x00K\x01tR.",
     "dtype without a kind": b"cnumpy\ndtype\n(tR.",
@@ -68,20 +68,20 @@ MISUSES = {
     "state of a class": b"cnumpy\nndarray\n(N}U\x0c__setstate__Nstb.",
     "persistent id": b"U\x05helloQ.",
     "memo that does not exist": b"h\x07.",
-    "memo of an enormous index": b"Nr\xff\xff\xff\xff.",
+    "memo of a huge index": b"Nr\xff\xff\xff\xff.",
     "nothing": b".",
     "extension code": b"\x82\x01.",
 }
 
 
 @pytest.mark.parametrize("name", MISUSES)
-def test_a_pickle_that_misuses_what_is_admitted_is_refused(refused, tmp_path, name):
+def test_misuse_of_admitted_names_is_refused(refused, tmp_path, name):
     (tmp_path / "source").write_bytes(b"\x80\x02" + MISUSES[name])
     refused()
 
 
 def rebuild(*arguments: bytes) -> bytes:
-    """A pickled state dictionary of one tensor, whose storage has 4 numbers."""
+    """A pickled state dictionary with one tensor, whose storage has 4 numbers."""
     storage = b"(U\x07storagectorch\nFloatStorage\nU\x010U\x03cpuK\x04tQ"
     return b"\x80\x02}U\x0cconv1.weightctorch._utils\n_rebuild_tensor_v2\n(" + storage + b"".join(arguments) + b"tRs."
 
@@ -98,7 +98,7 @@ TENSORS = {
 
 
 @pytest.mark.parametrize("name", TENSORS)
-def test_a_tensor_that_does_not_fit_its_storage_is_refused(refused, tmp_path, name):
+def test_tensors_that_do_not_fit_their_storage_are_refused(refused, tmp_path, name):
     with zipfile.ZipFile(tmp_path / "source", "w") as archive:
         archive.writestr("archive/data.pkl", TENSORS[name])
         archive.writestr("archive/data/0", bytes(16))
@@ -118,7 +118,7 @@ def test_a_tensor_that_does_not_fit_its_storage_is_refused(refused, tmp_path, na
     ],
     ids=["short storage", "no storage", "no pickle", "empty", "no tensor", "a list", "big-endian"],
 )
-def test_a_zip_that_is_no_state_dictionary_is_refused(refused, tmp_path, members):
+def test_zips_without_a_state_dictionary_are_refused(refused, tmp_path, members):
     with zipfile.ZipFile(tmp_path / "source", "w") as archive:
         for name, content in members.items():
             archive.writestr(name, content)
@@ -134,7 +134,7 @@ STREAMS = {
 
 
 @pytest.mark.parametrize("name", STREAMS)
-def test_a_stream_that_is_not_pytorchs_is_refused(refused, tmp_path, name):
+def test_streams_not_written_by_pytorch_are_refused(refused, tmp_path, name):
     parts = (0x1950A86A20F9469CFC6C, *STREAMS[name])
     (tmp_path / "source").write_bytes(b"".join(pickle.dumps(each, 2) for each in parts))
     refused()
@@ -149,14 +149,14 @@ def test_keys_of_other_storages_are_refused(refused, tmp_path, keys):
     refused()
 
 
-def test_an_attribute_does_not_make_an_array(refused, tmp_path):
+def test_an_object_with_an_array_attribute_is_refused(refused, tmp_path):
     value = OrderedDict()
     value.array = 5
     (tmp_path / "source").write_bytes(pickle.dumps({"conv1_w": value}, 2))
     refused()
 
 
-def test_a_compressed_zip_is_not_unpacked(refused, tmp_path):
+def test_a_compressed_zip_is_refused(refused, tmp_path):
     with zipfile.ZipFile(tmp_path / "source", "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("archive/data.pkl", bytes(10**7))
     refused()
@@ -188,6 +188,6 @@ SAFETENSORS = {
 
 
 @pytest.mark.parametrize("name", SAFETENSORS)
-def test_a_wrong_header_of_safetensors_is_refused(refused, tmp_path, name):
+def test_wrong_safetensors_headers_are_refused(refused, tmp_path, name):
     (tmp_path / "source").write_bytes(SAFETENSORS[name])
     refused()

@@ -1,4 +1,4 @@
-"""Against the files and packages of others, where they happen to be here."""
+"""Against real files and torchvision itself; skipped if they are not installed."""
 
 from pathlib import Path
 
@@ -25,7 +25,7 @@ def pixels():
 
 
 def outputs(source, tmp_path, pixels, name, *kind):
-    """conv4 and conv5, at stride 32, of a backbone that starts from a file."""
+    """conv4 and conv5, at stride 32, of a backbone with the weights of a file."""
     convert_file(source, name, tmp_path / "out.params")
     backbone = empty_backbone(name, *kind)
     backbone.initialize()
@@ -34,7 +34,7 @@ def outputs(source, tmp_path, pixels, name, *kind):
     return conv4[0].asnumpy(), conv5[0, :, ::2, ::2].asnumpy()
 
 
-def test_the_real_open_nsfw_computes_the_same(tmp_path, pixels):
+def test_the_real_open_nsfw_equals_its_float64_evaluation(tmp_path, pixels):
     source = ROOT / data_folder() / SOURCES / RESNET50_THIN.backbone / RESNET50_THIN.file.name
     if not source.exists():
         pytest.skip(f"needs {source}: scripts/get_data.sh {RESNET50_THIN.name}")
@@ -56,12 +56,12 @@ def test_the_real_open_nsfw_computes_the_same(tmp_path, pixels):
         found, evaluate(network, pixels, outside=PIXEL_MEANS), evaluate(network, pixels), strict=True
     ):
         assert abs(one - exact).max() < 1e-5 * exact.max()
-        assert abs(one - published).max() < 0.05 * published.max()  # Yahoo's network sees another colour at the edges.
+        assert abs(one - published).max() < 0.05 * published.max()  # Yahoo's padding is of another color.
 
 
 @pytest.mark.parametrize("older", [False, True], ids=["zip", "older"])
 @pytest.mark.parametrize(("name", "kind"), [("resnet18", ("padded", "1x1")), ("resnet50", ("padded", "3x3"))])
-def test_torchvision_computes_the_same(tmp_path, pixels, name, kind, older):
+def test_torchvision_files_equal_torchvision(tmp_path, pixels, name, kind, older):
     torch = pytest.importorskip("torch")
     torchvision = pytest.importorskip("torchvision")
     torch.manual_seed(0)
@@ -79,7 +79,7 @@ def test_torchvision_computes_the_same(tmp_path, pixels, name, kind, older):
     means, stds = torch.tensor([[0.485, 0.456, 0.406], [0.229, 0.224, 0.225]]).reshape(2, 3, 1, 1)
     padded = torch.tensor(PIXEL_MEANS).reshape(3, 1, 1).expand(3, pixels.shape[1] + 6, pixels.shape[2] + 6).clone()
     padded[:, 3:-3, 3:-3] = torch.from_numpy(pixels)
-    network.conv1.padding = (0, 0)  # Padded with our colour.
+    network.conv1.padding = (0, 0)  # The image is padded with our color instead.
     with torch.no_grad():
         values = network.maxpool(network.relu(network.bn1(network.conv1((padded[None] / 255 - means) / stds))))
         conv4 = network.layer3(network.layer2(network.layer1(values)))

@@ -1,6 +1,7 @@
-"""What `vision/relation_networks/README.md` says is the same as in the authors' code, where no other test shows it.
+"""Parity with Relation Networks' code: settings, boxes, proposals, losses and detections.
 
-Their rules are written out here, in NumPy, or with the very operators that their network is made of.
+Their rules are written here in NumPy, or with the operators that their network is made of. See
+`vision/relation_networks/README.md`.
 """
 
 import dataclasses
@@ -25,7 +26,7 @@ from vision.transforms import make_image
 
 PAPER = read_config(Config, Path(__file__).parents[3] / "vision" / "configs" / "paper" / "minicoco" / "base.yaml")
 
-# What resnet_v1_101_coco_trainvalminus_rcnn_end2end_8epoch.yaml, or else config.py or tester.py, sets.
+# From their resnet_v1_101_coco_trainvalminus_rcnn_end2end_8epoch.yaml, config.py and tester.py.
 NETWORK = {
     "PIXEL_MEANS": (103.06, 115.90, 123.15),  # blue, green, red
     "RPN_FEAT_STRIDE": 16,
@@ -52,7 +53,7 @@ TRAIN = {
 TEST = {"NMS": 0.6, "max_per_image": 100, "thresh": 1e-3}
 
 
-def test_settings_are_those_of_the_published_experiment():
+def test_settings_are_those_of_their_experiment():
     images, model, training, detection = PAPER.images, PAPER.model, PAPER.training, PAPER.detection
     network = {
         "PIXEL_MEANS": backbone.PIXEL_MEANS[::-1],
@@ -85,7 +86,7 @@ def test_settings_are_those_of_the_published_experiment():
 # --- input and boxes ------------------------------------------------------------------------------------------------
 
 
-def test_the_network_sees_red_green_and_blue_though_their_code_reads_and_configures_them_the_other_way_round():
+def test_images_equal_theirs_which_are_read_as_bgr():
     blue_green_red = np.random.default_rng(0).integers(0, 256, (6, 8, 3)).astype(np.uint8)
     theirs = np.stack([blue_green_red[:, :, 2 - i] - NETWORK["PIXEL_MEANS"][2 - i] for i in range(3)])
     same_size = dataclasses.replace(PAPER.images, short_side=6, long_side=8)
@@ -115,7 +116,7 @@ def their_boxes(boxes, deltas):
     return np.array([x - half_width, y - half_height, x + half_width, y + half_height])
 
 
-def test_boxes_are_coded_alike():
+def test_boxes_are_encoded_and_decoded_as_theirs():
     generator = np.random.default_rng(1)
     boxes, targets = some_boxes(50, generator), some_boxes(50, generator)
     deltas = their_deltas(boxes.T.astype(np.float64), targets.T.astype(np.float64))
@@ -125,7 +126,7 @@ def test_boxes_are_coded_alike():
     np.testing.assert_allclose(decode(nd.array(boxes), nd.array(deltas)).asnumpy(), moved.T, atol=1e-3)
 
 
-def test_what_the_head_learns_of_boxes_is_divided_by_their_standard_deviations():
+def test_box_targets_are_divided_by_their_stds():
     roi, target = [10.0, 20, 109, 89], [12.0, 25, 119, 99]
     deltas = roi_targets(nd.array([[roi]]), nd.array([[target]]), nd.array([[3]])).deltas.asnumpy()[0, 0]
     np.testing.assert_allclose(deltas, their_deltas(roi, target) / TRAIN["BBOX_STDS"], rtol=1e-4)
@@ -133,12 +134,12 @@ def test_what_the_head_learns_of_boxes_is_divided_by_their_standard_deviations()
 
 # --- region proposals -----------------------------------------------------------------------------------------------
 
-# Around the first cell, at scale 8 half as high as wide, and at 16 twice as high; see test_anchors.py.
+# Anchors at the first cell: scale 8, half as high as wide; scale 16, twice as high as wide. See test_anchors.py.
 WIDE, HIGH = [-84.0, -40, 99, 55], [-80.0, -168, 95, 183]
 
 
-def likes_one_anchor(anchor, deltas):
-    """An RPN of zeros that likes one of the twelve anchors best and moves it, each cell less than the one before it."""
+def prefer_anchor(anchor, deltas):
+    """An RPN that prefers one of the twelve anchors and moves it by `deltas`; other weights are 0."""
     network = RPN(1, 4, channels=1, in_channels=1)
     network.initialize()
     for parameter in network.collect_params().values():
@@ -153,12 +154,12 @@ def likes_one_anchor(anchor, deltas):
 
 
 @pytest.mark.parametrize(("anchor", "box"), [(1, WIDE), (10, HIGH)])
-def test_channels_belong_to_anchors_ratio_by_ratio_and_from_small_to_large(anchor, box):
-    """Scores: 12 of background, then 12 of objects; boxes: four for each anchor."""
+def test_channels_are_ordered_by_ratio_then_size(anchor, box):
+    """Scores: 12 for background, then 12 for objects. Boxes: four per anchor."""
     deltas = [0.1, -0.05, 0.2, -0.1]
     conv4 = nd.zeros((1, 1, 30, 40))
     conv4[0, 0, 20, 25] = 1
-    _, _, rois, mask = likes_one_anchor(anchor, deltas)(conv4, nd.array([[480, 640]]))
+    _, _, rois, mask = prefer_anchor(anchor, deltas)(conv4, nd.array([[480, 640]]))
     moved = their_boxes(np.array(box) + 16 * np.array([25, 20, 25, 20]), deltas).clip(0, [639, 479, 639, 479])
     assert mask.asnumpy().tolist() == [[1]]
     np.testing.assert_allclose(rois.asnumpy()[0, 0], moved, atol=1e-2)
@@ -166,12 +167,12 @@ def test_channels_belong_to_anchors_ratio_by_ratio_and_from_small_to_large(ancho
 
 @pytest.mark.parametrize(("height", "width"), [(600, 1000), (608, 1008)])
 def test_proposals_come_from_whole_cells(height, width):
-    """600 / 16 = 37.5: of the 38 rows of cells theirs looks at 37."""
+    """600 / 16 = 37.5: their code uses 37 of the 38 rows of cells."""
     rows, columns = -(-height // 16), -(-width // 16)
     conv4 = nd.zeros((1, 1, rows, columns))
-    conv4[0, 0, rows - 1, columns - 1] = 9  # the best by far, in the last row and column
+    conv4[0, 0, rows - 1, columns - 1] = 9  # the best one, in the last row and column
     conv4[0, 0, 5, 7] = 3
-    _, _, rois, _ = likes_one_anchor(4, [0, 0, 0, 0])(conv4, nd.array([[height, width]]))
+    _, _, rois, _ = prefer_anchor(4, [0, 0, 0, 0])(conv4, nd.array([[height, width]]))
     cell = (5, 7) if height % 16 else (rows - 1, columns - 1)
     square = np.array([-24, -24, 39, 39]) + 16 * np.array([*cell[::-1], *cell[::-1]])
     expected = square.clip(0, [width - 1, height - 1] * 2)
@@ -179,7 +180,7 @@ def test_proposals_come_from_whole_cells(height, width):
 
 
 def test_the_rpn_has_the_gradients_of_their_operators():
-    """SoftmaxOutput over the anchors that were drawn, and smooth L1 (σ = 3) scaled by 1 / 256."""
+    """SoftmaxOutput over the sampled anchors, and smooth L1 (σ = 3) scaled by 1 / 256."""
     generator, height, width = np.random.default_rng(2), 5, 7
     scores, moves = (nd.array(generator.normal(size=(1, n, height, width))) for n in (24, 48))
     labels = generator.integers(-1, 2, (1, height, width, 12))
@@ -217,7 +218,7 @@ def test_the_rpn_has_the_gradients_of_their_operators():
 
 
 def their_hardest(scores, moves, labels, targets, weights, kept):
-    """Labels and box weights after their `BoxAnnotatorOHEM`: of the ROIs with smaller losses -1 and 0."""
+    """Labels and box weights after their `BoxAnnotatorOHEM`: -1 and 0 for the ROIs with smaller losses."""
     probabilities = np.exp(scores) / np.exp(scores).sum(axis=1, keepdims=True)
     losses = -np.log(probabilities[np.arange(len(labels)), labels] + 1e-14)
     difference = np.abs(moves - targets)
@@ -229,7 +230,7 @@ def their_hardest(scores, moves, labels, targets, weights, kept):
 
 
 @pytest.mark.parametrize("kept", [128, 300])
-def test_the_head_has_the_gradients_of_their_operators_on_the_same_rois(kept):
+def test_the_head_has_the_gradients_of_their_operators(kept):
     """SoftmaxOutput over the hardest ROIs, and smooth L1 (σ = 1) scaled by 1 / 128; class-agnostic boxes."""
     generator, count, classes = np.random.default_rng(3), 300, 81
     scores, moves = nd.array(generator.normal(0, 2, (count, classes))), nd.array(generator.normal(size=(count, 8)))
@@ -281,7 +282,7 @@ def overlaps_with(box, others):
 
 
 def their_soft_nms(boxes, scores, sigma):
-    """Boxes and scores of one class in the order in which they are taken."""
+    """Boxes and scores of one class in the order of selection."""
     taken = []
     while len(boxes):
         order = np.argsort(-scores)
@@ -294,7 +295,7 @@ def their_soft_nms(boxes, scores, sigma):
 
 @pytest.mark.parametrize("most", [30, 100])
 def test_detections_are_those_of_their_tester(most):
-    """Scores above 0.001, soft-NMS class by class, the best of all classes; boxes cut off at the edge, then scaled."""
+    """Scores above 0.001, soft-NMS per class, the best over all classes; boxes are clipped, then scaled."""
     generator, scale, sizes = np.random.default_rng(4), 1.5, np.array([400, 500])
     rois, deltas = some_boxes(40, generator), generator.normal(0, 2, (40, 4)).astype(np.float32)
     logits = generator.normal(0, 4, (40, 6)).astype(np.float32)

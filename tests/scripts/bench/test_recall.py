@@ -6,7 +6,7 @@ import pytest
 
 from data.common.errors import run_command
 from scripts.bench import recall as bench_recall
-from scripts.bench.recall import MadeUpRecords, evaluate_files, made_up_ranking, write_files
+from scripts.bench.recall import MadeUpRecords, evaluate_files, write_files
 from scripts.bench.relation_loops import ROIS
 from scripts.evaluation.predictions import read_relations
 
@@ -37,12 +37,6 @@ def test_images_have_the_given_number_of_pairs(work):
         (ROIS, 400, 400)
     }
     assert not np.array_equal(found["0"].by_matrix.pairs, found["1"].by_matrix.pairs)
-
-
-def test_rankings_have_distinct_pairs_and_sorted_weights():
-    pairs, weights = made_up_ranking(np.random.default_rng(0), ROIS * (ROIS - 1))
-    assert len(np.unique(pairs, axis=0)) == ROIS * (ROIS - 1) and (pairs[:, 0] != pairs[:, 1]).all()
-    assert (weights[1:] <= weights[:-1]).all()
 
 
 def test_evaluation_prints_recall_time_and_memory(work, capsys):

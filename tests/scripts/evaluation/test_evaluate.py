@@ -463,13 +463,6 @@ def test_k_beyond_the_stored_pairs_is_refused_with_the_remedy(evaluate, annotate
     assert "image a" in done.stderr and "--pairs 4" in done.stderr
 
 
-def test_default_values_of_k(evaluate, make_image_run):
-    run = relation_run(make_image_run)
-    evaluate("relations", run, "--data", "somewhere")
-    found = [name for name in json.loads((run / "metrics.json").read_text()) if name.startswith("recall@")]
-    assert found == [f"recall@{k}" for k in (10, 50, 100, 200, 500, 1000, 2000, 5000)]
-
-
 @pytest.mark.parametrize(
     ("kind", "prepare", "file"),
     [

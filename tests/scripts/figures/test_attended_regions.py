@@ -123,14 +123,6 @@ def test_command_draws_one_panel_per_network(call):
     assert Image.open("figure.png").size[0] > 1500
 
 
-def test_more_references_make_a_taller_figure(call):
-    heights = []
-    for options in (["--image", "b"], [], ["--objects", "2", "--across", "1"]):
-        assert call(*options)[0] == 0
-        heights.append(Image.open("figure.png").size[1])
-    assert heights[0] < heights[1] < heights[2]
-
-
 @pytest.mark.parametrize(
     ("options", "named"),
     [

@@ -250,15 +250,6 @@ def test_narrow_screens_show_one_network_without_scrolling(browser, page):
     assert browser.run("return document.documentElement.scrollWidth") <= 360
 
 
-def test_dark_color_scheme(browser):
-    colors = []
-    for scheme in ("light", "dark"):
-        features = [{"name": "prefers-color-scheme", "value": scheme}]
-        browser.devtools("Emulation.setEmulatedMedia", {"features": features})
-        colors.append(browser.run("return getComputedStyle(document.body).backgroundColor"))
-    assert colors == ["rgb(255, 255, 255)", "rgb(23, 23, 26)"]
-
-
 def test_elements_are_named_and_skipped_images_listed(browser):
     unnamed = browser.run(
         "return [...document.querySelectorAll('a, input, nav, img')].filter((each) =>"

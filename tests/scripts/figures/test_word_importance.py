@@ -99,13 +99,6 @@ def test_equal_importance_has_equal_color():
     assert colors[0] == colors[3] != colors[1] == colors[2]
 
 
-def test_words_are_never_upside_down():
-    _, texts = drawn_rings(Ring("sup", np.ones(30)), words=tuple("abcdefghijklmnopqrstuvwxyzäöüß"))
-    for text in texts[1:]:
-        rotation = text.get_rotation()
-        assert -90 <= (rotation + 180) % 360 - 180 <= 90
-
-
 def test_long_words_are_truncated_and_dollars_kept():
     _, texts = drawn_rings(Ring("sup", np.ones(2)), words=("x" * 40, "$5^2$"))
     assert texts[1].get_text() == "x" * (LETTERS - 1) + "…"

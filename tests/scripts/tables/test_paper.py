@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from scripts.tables.paper import Metric, Number, read_tables
+from scripts.tables.paper import Metric, read_tables
 
 ROOT = Path(__file__).parents[3]
 
@@ -111,31 +111,3 @@ def test_variants_without_pair_weights_need_references_only():
 @pytest.mark.parametrize("name", list(read_tables()))
 def test_every_table_has_a_script(name):
     assert (ROOT / "scripts" / f"{name}.sh").exists()
-
-
-def test_tables_may_have_several_metrics(tmp_path):
-    path = tmp_path / "paper.yaml"
-    path.write_text(
-        """
-references: {}
-metrics:
-  avg_map: {label: avg mAP, times: 100, decimals: 1}
-  center_mass: {label: center-mass, times: 1, decimals: 3}
-tables:
-  table4:
-    title: Table 4
-    note: ""
-    columns: {base: base F-RCNN, unsup: FAN + L_det, sup: FAN + L_det + L_rel}
-    rows:
-      - {label: VOC07, dataset: voc07, metric: avg_map, trials: 3, cells: {base: 47.0, sup: 48.2 ± 0.2}}
-      - {label: VOC07, dataset: voc07, metric: center_mass, trials: 1, cells: {sup: null}}
-"""
-    )
-    table = read_tables(path)["table4"]
-    assert table.rows[0].cells == {"base": Number(47.0, None), "sup": Number(48.2, 0.2)}
-    assert table.rows[1].cells == {"sup": None}
-    assert table.rows[1].metric == Metric("center_mass", "center-mass", 1, 3)
-    assert table.metrics_of_runs() == {
-        ("voc07", "base"): {"avg_map"},
-        ("voc07", "sup"): {"avg_map", "center_mass"},
-    }

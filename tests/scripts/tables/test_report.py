@@ -133,20 +133,6 @@ def test_miniature_numbers_are_marked_and_need_one_seed(report, make_row):
     assert "mini/20news" not in markdown[markdown.index("## Missing") :]
 
 
-def test_four_files_are_written(report, make_row, tmp_path):
-    make_row()
-    markdown = report()
-    folder = tmp_path / "out" / "paper"
-    assert sorted(path.name for path in folder.iterdir()) == [
-        "table6.csv",
-        "table6.md",
-        "table6.png",
-        "table6.runs.jsonl",
-    ]
-    assert (folder / "table6.md").read_text() == markdown
-    assert (folder / "table6.png").read_bytes().startswith(b"\x89PNG")
-
-
 def test_csv_has_one_line_per_cell(report, make_row, tmp_path):
     make_row()
     report()

@@ -1,13 +1,13 @@
-"""A table of the paper beside ours, made from the finished runs.
+"""Compares a table of the paper with our finished runs.
 
-Prints Markdown, and writes to <out>/<preset>/:
+Prints Markdown and writes to <out>/<preset>/:
 
-    <table>.md           what is printed
-    <table>.csv          the same numbers, a line a cell
-    <table>.png          bars, ours beside the paper's
-    <table>.runs.jsonl   the runs it was made from, a line each: config, metrics, time, versions, commit, …
+    <table>.md           the printed Markdown
+    <table>.csv          the same numbers, one line per cell
+    <table>.png          bar chart of ours and the paper's numbers
+    <table>.runs.jsonl   the runs behind the numbers, one per line: config, metrics, time, versions, commit, …
 
-and for a table that is a curve, <table>.curve.csv and <table>.curve.png: its numbers at every K, and the curve.
+A table with curves also gets <table>.curve.csv and <table>.curve.png, with the numbers at every K.
 """
 
 import argparse
@@ -20,35 +20,32 @@ from pathlib import Path
 from data.common.errors import UserError, run_command
 from data.common.files import write_text
 from scripts.evaluation.metrics.trials import summarize
-from scripts.tables.bars import draw_bars
-from scripts.tables.collect import Cell, Run, collect_runs, fill_cells, fill_curves, script_of
-from scripts.tables.curves import Line, draw_curves, read_lines
-from scripts.tables.markdown import MINIATURE, markdown_sections
+from scripts.tables.charts import Line, draw_bars, draw_curves, read_lines
+from scripts.tables.collect import Cell, Run, collect_runs, fill_cells, fill_curves
+from scripts.tables.markdown import MINIATURE, markdown_sections, script_of
 from scripts.tables.paper import Table, read_tables
 
 
 def write_report(
-    table: Table, preset: str, runs: Path, out: Path, others: Sequence[Line] = (), published: Path | None = None
+    table: Table, preset: str, runs: Path, out: Path, overlay: Sequence[Line] = (), published: Path | None = None
 ) -> str:
     """Writes the files of one table and returns its Markdown.
 
     Args:
         table, preset, runs, published: as for `collect_runs`.
-        out: the folder of the tables.
-        others: lines to draw over the table's curve.
+        out: folder of the results.
+        overlay: lines to add to the curves of the table.
 
     Raises:
-        UserError: no run of the table is finished, a file of a run is damaged, or there is no curve to draw over.
+        UserError: no run of the table is finished, a file of a run is damaged, or there is no curve for the overlay.
     """
     table = table.at(preset)
     found, gaps = collect_runs(table, preset, runs, published)
     if not found:
-        raise UserError(
-            f"{runs / preset}: no finished and evaluated run of {table.name}; run {script_of(table, preset)} first"
-        )
+        raise UserError(f"{runs / preset}: no evaluated run of {table.name}; run {script_of(table, preset)} first")
     rows, curves = fill_cells(table, found), fill_curves(table, found)
-    if others and not curves:
-        raise UserError(f"--overlay: no finished run of {table.name} has a curve to draw over; leave it out")
+    if overlay and not curves:
+        raise UserError(f"--overlay: no finished run of {table.name} has a curve; omit the option")
     markdown = "\n\n".join(markdown_sections(table, preset, runs, rows, curves, found, gaps)) + "\n"
     stem = out / preset / table.name
     write_text(stem.with_suffix(".md"), markdown)
@@ -59,14 +56,14 @@ def write_report(
     draw_bars(stem.with_suffix(".png"), table, measured, remark)
     if curves:
         write_text(stem.with_suffix(".curve.csv"), csv_text([row for curve in curves for row in curve.rows]))
-        draw_curves(stem.with_suffix(".curve.png"), table, curves, remark, others)
+        draw_curves(stem.with_suffix(".curve.png"), table, curves, remark, overlay)
     return markdown
 
 
 def csv_text(rows: list[list[Cell]]) -> str:
-    """A line a cell, in the paper's unit."""
+    """One line per cell, in the unit of the paper."""
     lines = [csv_line(cell) for row in rows for cell in row]
-    names = dict.fromkeys(name for line in lines for name in line)  # only some metrics have references
+    names = dict.fromkeys(name for line in lines for name in line)  # only some metrics have columns of references
     text = io.StringIO()
     writer = csv.DictWriter(text, fieldnames=list(names), lineterminator="\n")
     writer.writeheader()
@@ -75,7 +72,7 @@ def csv_text(rows: list[list[Cell]]) -> str:
 
 
 def csv_line(cell: Cell) -> dict[str, str | int | float | None]:
-    """One cell's numbers; None, which CSV writes as an empty field, where there is none."""
+    """The numbers of a cell; None is written as an empty field."""
     paper, ours, against = cell.paper, cell.ours, cell.against_first
     line = {
         "dataset": cell.row.dataset,
@@ -105,7 +102,7 @@ def csv_line(cell: Cell) -> dict[str, str | int | float | None]:
 
 
 def run_line(run: Run) -> dict:
-    """One run without the paths of the machine it was made on, nor the metrics of single categories (`ap/cat`)."""
+    """A run without local paths and without metrics of single categories such as `ap/cat`."""
     return {
         "preset": run.preset,
         "dataset": run.dataset,
@@ -126,30 +123,30 @@ def build_parser(tables: dict[str, Table]) -> argparse.ArgumentParser:
     """The command line."""
     parser = argparse.ArgumentParser(
         prog="python -m scripts.report",
-        description="Prints a table of the paper beside ours, as Markdown, and writes it to OUT/PRESET/ with "
-        "a CSV, a bar chart and the runs it was made from, a curve over K with its numbers in addition where the table "
-        "is one. scripts/TABLE.sh makes the runs and calls this.",
+        description="Prints a table of the paper next to our numbers, as Markdown, and writes it to OUT/PRESET/ with "
+        "a CSV file, a bar chart and the runs behind it; curves over K are added for tables of recall. "
+        "scripts/TABLE.sh makes the runs and calls this command.",
         epilog="example: python -m scripts.report table6 --preset mini",
     )
     parser.add_argument("table", choices=tables, metavar="TABLE", help="one of %(choices)s")
     default = "(default: %(default)s)"
     presets = sorted({preset for table in tables.values() for preset in table.presets})
     parser.add_argument(
-        "--preset", choices=presets, help="sizes of the runs (default: paper, or the only one that a study has)"
+        "--preset", choices=presets, help="size of the runs (default: paper, or the only preset of a study)"
     )
-    parser.add_argument("--runs", type=Path, default="runs", metavar="DIR", help=f"where the runs are {default}")
-    parser.add_argument("--out", type=Path, default="results", metavar="DIR", help=f"where to write {default}")
+    parser.add_argument("--runs", type=Path, default="runs", metavar="DIR", help=f"folder of the runs {default}")
+    parser.add_argument("--out", type=Path, default="results", metavar="DIR", help=f"folder of the results {default}")
     parser.add_argument(
         "--overlay",
         type=Path,
         metavar="FILE.csv",
-        help="points of other curves, drawn over the table's own: columns label,k,recall, recall in percent",
+        help="curves to draw over those of the table, as points: columns label,k,recall with recall in percent",
     )
     parser.add_argument(
         "--published",
         type=Path,
         metavar="DIR",
-        help="also take runs that are not in --runs from the .runs.jsonl in this folder, as results/mini",
+        help="take runs that are not in --runs from the .runs.jsonl files in this folder, for example results/mini",
     )
     return parser
 
@@ -161,11 +158,11 @@ def main() -> None:
     table = tables[options.table]
     preset = options.preset or table.presets[0]
     if preset not in table.presets:
-        raise UserError(f"--preset {preset}: {table.name} has {' and '.join(table.presets)}; give one of these")
-    others = read_lines(options.overlay) if options.overlay else []
-    if taken := {line.label for line in others} & set(table.columns.values()):
-        raise UserError(f"{options.overlay}: {min(taken)} is one of our curves; give that of others another label")
-    print(write_report(table, preset, options.runs, options.out, others, options.published), end="")
+        raise UserError(f"--preset {preset}: not a preset of {table.name}; give {' or '.join(table.presets)}")
+    overlay = read_lines(options.overlay) if options.overlay else []
+    if taken := {line.label for line in overlay} & set(table.columns.values()):
+        raise UserError(f"{options.overlay}: {min(taken)} is the label of one of our curves; use another label")
+    print(write_report(table, preset, options.runs, options.out, overlay, options.published), end="")
     stem = options.out / preset / table.name
     curve = ", .curve.csv, .curve.png" if stem.with_suffix(".curve.png").exists() else ""
     print(f"\nwritten: {stem}.md, .csv, .png, .runs.jsonl{curve}")

@@ -1,4 +1,4 @@
-"""Made-up files as `vision.attended` writes them, of two networks that see a cat and a dog in every image."""
+"""Made-up files of `vision.attended`, of two networks that detect a cat and a dog in every image."""
 
 from pathlib import Path
 
@@ -7,7 +7,7 @@ from PIL import Image
 
 WIDTH, HEIGHT = 200, 100
 
-# Of each region of an image: box, label (cat, dog), probability, score.
+# Box, label (cat, dog), probability and score of each region of an image.
 CAT, DOG, DOG_AGAIN, NOTHING = range(4)
 REGIONS = [
     ([10, 10, 49, 49], 0, 0.9, 0.9),
@@ -15,7 +15,7 @@ REGIONS = [
     ([102, 22, 161, 81], 1, 0.7, 0.2),  # repeats the dog
     ([60, 60, 90, 95], 0, 0.1, 0.1),
 ]
-# Of each region: mass of its row, weight of itself, what it attends to, and the weights of these.
+# Mass of the row, weight of itself, attended regions and their weights, of each region.
 UNSUP = [
     (0.1, 0.5, [NOTHING, DOG, DOG_AGAIN], [0.3, 0.15, 0.05]),
     (0.2, 0.4, [DOG_AGAIN, NOTHING, CAT], [0.5, 0.0604, 0.0396]),
@@ -28,11 +28,11 @@ SUP = [
     (0.0, 0.5, [CAT, NOTHING, DOG], [0.5, 0, 0]),
     (0.0, 0.5, [CAT, NOTHING, -1], [0.5, 0, 0]),
 ]
-SHIFT = 4  # pixels by which the supervised network's boxes lie farther to the right
+SHIFT = 4  # pixels by which the boxes of the supervised network are shifted to the right
 
 
 def arrays_of(paths: list[Path], variant: str = "fan-sup", **changes: np.ndarray) -> dict[str, np.ndarray]:
-    """The arrays of a file; `changes` are put in place of some."""
+    """The arrays of a file; `changes` replace some of them."""
     count = len(paths)
     boxes, labels, probabilities, scores = zip(*REGIONS, strict=True)
     row_masses, self_weights, attended, weights = zip(*(SUP if variant == "fan-sup" else UNSUP), strict=True)
@@ -62,7 +62,7 @@ def arrays_of(paths: list[Path], variant: str = "fan-sup", **changes: np.ndarray
 
 
 def write_file(file: Path, paths: list[Path], variant: str = "fan-sup", **changes: np.ndarray) -> Path:
-    """Writes a file of the images `paths`, and those of them, each gray in its own way, that are not there yet."""
+    """Writes a file of the images `paths`, and the images that do not exist, each with a different gray."""
     for number, path in enumerate(paths):
         if not path.exists():
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -72,5 +72,5 @@ def write_file(file: Path, paths: list[Path], variant: str = "fan-sup", **change
 
 
 def write_pair(folder: Path, paths: list[Path], **changes: np.ndarray) -> list[Path]:
-    """Files of the same images: without supervision, and with it."""
+    """Files of the same images, without and with supervision."""
     return [write_file(folder / f"{variant}.npz", paths, variant, **changes) for variant in ("fan-unsup", "fan-sup")]

@@ -1,1 +1,1 @@
-"""Benchmarks and proofs of size; README.md says what each of them measures."""
+"""Benchmarks and full-size checks; README.md describes them."""

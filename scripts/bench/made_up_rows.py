@@ -1,4 +1,4 @@
-"""Made-up rows in Yahoo Answers' format, as many as one likes, for measurements of growth."""
+"""Any number of made-up rows in the format of Yahoo Answers, for `scripts.bench.growth`."""
 
 import csv
 from pathlib import Path
@@ -13,20 +13,19 @@ from data.text.sentences import LEXICON
 
 CLASSES = 10
 
-# Rare words of a sentence, whose numbers are Pareto-distributed, so that the vocabulary grows as a real one does: to
-# 1.5 million words in 1.4 million rows, where HAN's authors counted 1,554,607 (Yang et al., 2016, table 1).
+# Rare words per sentence; their numbers follow a Pareto distribution, so that the vocabulary grows like a real one: to
+# 1.5 million words in 1.4 million rows, close to the 1,554,607 of Yang et al. (2016), table 1.
 RARE_WORDS, RARE_SCALE, RARE_SHAPE = 6, 1000, 0.6
 
 
 def write_rows(root: Path, rows: dict[str, int]) -> None:
-    """Writes the files of `data.text.yahoo` and the lexicon below `root`; rows are streamed.
+    """Writes the files of `data.text.yahoo` and the lexicon below `root`, row by row.
 
-    A row has 6.5 sentences on average, where HAN's authors counted 6.4 (table 1 there). Every ten rows hold each class
-    once, in random order.
+    A row has 6.5 sentences on average (6.4 in Yang et al.). Each ten rows contain each class once, in random order.
 
     Args:
         root: data folder.
-        rows: how many rows "train.csv" and "test.csv" are to have, multiples of ten.
+        rows: number of rows of "train.csv" and "test.csv", multiples of ten.
     """
     generator = Random(0)
     topics = [draw_topic(generator) for _ in range(CLASSES)]

@@ -1,10 +1,10 @@
-"""How much memory a network needs, as MXNet plans it: `python -m scripts.bench.planned_memory CONFIG`.
+"""Estimates the memory of a detector on each device: `python -m scripts.bench.planned_memory CONFIG`.
 
-The network is bound, with gradients and without, to images of the config's largest size. MXNet then says how much it
-allocates for what the layers put out, and the arrays of weights and gradients are counted. Nothing is computed, so this
-takes seconds on a CPU; weights that the config wants from a file are not read.
+Binds the network, with and without gradients, to images of the config's largest size. MXNet's planner reports the
+memory of the layers' outputs; the arrays of weights and gradients are added. Nothing is computed and no weights are
+read, so this takes seconds on a CPU.
 
-Not counted are losses and targets, cuDNN's workspaces, CUDA itself, and what MXNet keeps for reuse.
+Not counted: losses and targets, cuDNN workspaces, CUDA itself, and memory that MXNet keeps for reuse.
 """
 
 import argparse
@@ -12,11 +12,14 @@ import re
 from pathlib import Path
 from typing import NamedTuple
 
+import mxnet as mx
+
 from data.common.config import read_config
 from data.common.errors import UserError, run_command
 from data.common.options import count_from_1
 from scripts.bench.prove_full_size import CLASSES
 from vision.config import Config
+from vision.models.detector import Detector
 
 EXAMPLE = """\
 example:
@@ -27,7 +30,7 @@ MEBIBYTE = 2**20
 
 
 class Planned(NamedTuple):
-    """Bytes of what the layers put out, of weights and statistics, of gradients, and of SGD's momenta."""
+    """Bytes of the layers' outputs, weights and statistics, gradients, and momenta of SGD."""
 
     outputs: int
     weights: int
@@ -36,17 +39,13 @@ class Planned(NamedTuple):
 
 
 def planned_memory(config: Config, classes: int, images: int, training: bool) -> Planned:
-    """What one device needs for a batch.
+    """The memory of one device.
 
     Args:
-        classes: categories, without background.
-        images: of the batch that the device gets.
+        classes: number of categories, without background.
+        images: number of images on the device.
         training: whether gradients and momenta are needed.
     """
-    import mxnet as mx
-
-    from vision.models.detector import Detector
-
     detector = Detector(config.model, classes)
     if config.model.pretrained != "none":
         detector.backbone.freeze()
@@ -70,7 +69,7 @@ def _bytes(arrays: list) -> int:
 
 
 def show(planned: Planned) -> str:
-    """The parts, and their sum, in MiB."""
+    """The parts and their sum in MiB."""
     parts = [f"{size / MEBIBYTE:,.0f} of {name}" for name, size in planned._asdict().items() if size]
     return f"{' + '.join(parts)} = {sum(planned) / MEBIBYTE:,.0f} MiB"
 
@@ -79,18 +78,18 @@ def main() -> None:
     """Command line of `python -m scripts.bench.planned_memory`."""
     parser = argparse.ArgumentParser(
         prog="python -m scripts.bench.planned_memory",
-        description="Says how much memory a detector needs on each device, as MXNet plans it.",
+        description="Estimates the memory of a detector on each device, as planned by MXNet.",
         epilog=EXAMPLE,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("config", type=Path, help="a file of vision/configs/")
+    parser.add_argument("config", type=Path, help="a file in vision/configs/")
     parser.add_argument("--images", type=count_from_1, default=[1, 2], nargs="+", metavar="N", help="(default: 1 2)")
-    parser.add_argument("--classes", type=count_from_1, help="categories (default: those of the paper's data sets)")
+    parser.add_argument("--classes", type=count_from_1, help="number of categories (default: that of the paper)")
     arguments = parser.parse_args()
     config = read_config(Config, arguments.config)
     classes = arguments.classes or CLASSES.get(config.dataset)
     if not classes:
-        raise UserError(f"{arguments.config}: dataset is {config.dataset}; give --classes")
+        raise UserError(f"{arguments.config}: unknown number of categories of {config.dataset}; give --classes")
     size = f"{config.images.short_side} x {config.images.long_side}"
     print(f"{arguments.config}: images of {size}, {config.model.rois} ROIs, float32; per device:")
     for images in arguments.images:

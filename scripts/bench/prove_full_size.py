@@ -1,7 +1,7 @@
-"""Proves a network of the paper's size on the machine at hand: `python -m scripts.bench.prove_full_size CONFIG`.
+"""Checks a network of the paper's size on this machine: `python -m scripts.bench.prove_full_size CONFIG`.
 
-The shape of every weight is compared with Relation Networks', and the network trained for some iterations on one batch
-of real images at the largest size there is, so that its loss must fall. Printed are the losses, time and memory.
+Compares the shape of every weight with Relation Networks', and trains the network for some iterations on one batch of
+real images of the largest size, in which the loss must fall. Prints losses, time and memory.
 """
 
 import argparse
@@ -12,46 +12,44 @@ import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+import mxnet as mx
 import numpy as np
+from mxnet import nd
 from tqdm import tqdm
 
 from data.common.config import read_config
 from data.common.errors import UserError, run_command
 from data.common.options import add_data_option, add_gpus_option, choose_gpus, count_from_1
 from data.images.datasets import read_images
+from data.images.relations import Rule, relations_of
 from data.images.subset import WHOLE
 from data.records import ImageDataset, ImageRecord
-from scripts.bench.process_memory import peak_resident
-from scripts.bench.turns import machine_and_threads, median_and_range
-from scripts.evaluation.metrics.relations import relations_of
-from vision.config import Config, Rule
-
-if TYPE_CHECKING:
-    import mxnet as mx
-
-    from vision.criterion import Losses
-    from vision.engine import Learner
-    from vision.loader import Batch
-    from vision.models.detector import Detector
+from scripts.bench.measuring import machine_and_threads, median_and_range, peak_resident
+from vision.config import Config
+from vision.criterion import Losses
+from vision.devices import find_devices
+from vision.engine import Learner, make_learner, require_relations, train_step
+from vision.loader import Batch, View, load_batches
+from vision.models.detector import Detector
+from vision.weights.pretrained import find_weights
 
 EXAMPLE = """\
-examples, with weights from scratch and the images of a folder in VOC or COCO layout, or those of the miniature:
+examples, from scratch, with the images of a folder in VOC or COCO layout or of the miniature:
   python -m scripts.bench.prove_full_size vision/configs/paper/voc07/fan-sup.yaml --pretrained none \\
     --dataset coco128 --split train2017
   python -m scripts.bench.prove_full_size vision/configs/paper/visual_genome/fan-sup-gt.yaml --pretrained none \\
     --data datasets/mini
 
-From scratch, BatchNorm uses the statistics of its batch and everything is trained, which takes longer than with the
-config's ImageNet weights. Where the images' categories are more than the network's, some share a label.
+From scratch, BatchNorm uses batch statistics and all layers are trained, which takes longer than with ImageNet weights.
+If the images have more categories than the network, some categories share a label.
 """
 
 CLASSES = {"voc07": 20, "minicoco": 80, "visual_genome": 150}
 
 Shape = tuple[int, ...]
 
-# Relation Networks' new layers, those of each of its relation modules, and FAN's projections, which have no bias.
+# New layers of Relation Networks, layers of each relation module, and projections of FAN, which have no bias.
 HEADS: dict[str, Shape] = {
     "rpn_conv_3x3": (512, 1024, 3, 3),
     "rpn_cls_score": (24, 512, 1, 1),
@@ -69,7 +67,7 @@ MODULE: dict[str, Shape] = {
 }
 FAN: dict[str, Shape] = {"query": (1024, 1024), "key": (1024, 1024)}
 FAN_LINEAR: dict[str, Shape] = {**FAN, "linear_out": (1024, 1024)}
-# Stages of ResNet-101 (He et al., 2016, table 1): channels, blocks, channels before; blocks end in four times as many.
+# Stages of ResNet-101 (He et al., 2016, table 1): channels, blocks, input channels; blocks output four times as many.
 STAGES = ((64, 3, 64), (128, 4, 256), (256, 23, 512), (512, 3, 1024))
 
 
@@ -77,11 +75,12 @@ STAGES = ((64, 3, 64), (128, 4, 256), (256, 23, 512), (512, 3, 1024))
 
 
 def expected_heads(classes: int, fan: dict[str, Shape] | None, modules: Sequence[int] = ()) -> dict[str, Shape]:
-    """The shape of every parameter beside the backbone's, by name.
+    """The shape of every parameter outside the backbone, by name.
 
     Args:
-        fan: `FAN`, `FAN_LINEAR`, or None without it.
-        modules: after which of the fully connected layers, 1 and 2, relation modules stand.
+        classes: number of categories.
+        fan: `FAN`, `FAN_LINEAR`, or None.
+        modules: which fully connected layers, 1 or 2, are followed by a relation module.
     """
     layers = {**HEADS, "cls_score": (1 + classes, 1024)}
     layers |= {f"relation_{k}_{name}": shape for k in modules for name, shape in MODULE.items()}
@@ -91,19 +90,19 @@ def expected_heads(classes: int, fan: dict[str, Shape] | None, modules: Sequence
 
 
 def expected_convolutions() -> Counter[Shape]:
-    """How many convolutions of each shape the backbone has."""
+    """Number of convolutions of each shape in the backbone."""
     counts: Counter[Shape] = Counter({(64, 3, 7, 7): 1})
     for channels, blocks, before in STAGES:
         counts[channels, before, 1, 1] += 1
         counts[channels, 4 * channels, 1, 1] += blocks - 1
         counts[channels, channels, 3, 3] += blocks
         counts[4 * channels, channels, 1, 1] += blocks
-        counts[4 * channels, before, 1, 1] += 1  # Beside the stage's first block.
+        counts[4 * channels, before, 1, 1] += 1  # shortcut of the first block
     return counts
 
 
-def require_shapes(detector: "Detector", classes: int) -> str:
-    """Raises a `UserError` unless all shapes are as expected; returns how many were compared."""
+def require_shapes(detector: Detector, classes: int) -> str:
+    """Raises a `UserError` unless all shapes are as expected; returns a summary."""
     shapes = {name: parameter.shape for name, parameter in detector.collect_params().items()}
     heads = {name: shape for name, shape in shapes.items() if not name.startswith("backbone_")}
     modules = [k for k, module in enumerate((detector.relation_1, detector.relation_2), start=1) if module is not None]
@@ -112,32 +111,28 @@ def require_shapes(detector: "Detector", classes: int) -> str:
     expected = expected_heads(classes, fan, modules)
     if wrong := [name for name in sorted(heads | expected) if heads.get(name) != expected.get(name)]:
         shown = ", ".join(f"{name} {heads.get(name)}, not {expected.get(name)}" for name in wrong)
-        raise UserError(f"shapes differ from the paper's network: {shown}; give a config of the paper preset")
+        raise UserError(f"shapes differ from the network of the paper: {shown}; give a config of the paper preset")
     convolutions = Counter(shape for name, shape in shapes.items() if name not in heads and len(shape) == 4)
     if convolutions != expected_convolutions():
-        raise UserError("the backbone's convolutions are not ResNet-101's; give a config of the paper preset")
+        raise UserError("the backbone is not ResNet-101; give a config of the paper preset")
     weights = sum(math.prod(shape) for shape in shapes.values())
     return (
-        f"shapes: {len(heads)} parameters of the heads and {convolutions.total()} convolutions of the backbone are as "
-        f"expected; {weights:,} numbers in {len(shapes)} parameters"
+        f"shapes: {len(heads)} parameters of the heads and {convolutions.total()} convolutions of the backbone agree; "
+        f"{weights:,} numbers in {len(shapes)} parameters"
     )
 
 
 # --- training -------------------------------------------------------------------------------------------------------
 
 
-def full_batch(dataset: ImageDataset, config: Config, classes: int) -> tuple[list[str], "Batch"]:
-    """Landscape images with large objects that are related, padded to the largest size there can be.
+def full_batch(dataset: ImageDataset, config: Config, classes: int) -> tuple[list[str], Batch]:
+    """A batch of landscape images with large related objects, padded to the largest size.
 
-    An untrained RPN's proposals are likely to hit those, so that all losses are at work.
+    The proposals of an untrained RPN are likely to be on such objects, so that no loss is 0.
 
     Returns:
-        the images' ids, and the batch, its labels taken modulo `classes`.
+        The ids of the images, and the batch, with labels modulo `classes`.
     """
-    from mxnet import nd
-
-    from vision.loader import View, load_batches
-
     rule = config.relation_loss.rule
     areas = [related_area(record, classes, rule) for record in dataset.records]
     chosen = np.argsort(areas)[::-1][: config.training.batch_size].tolist()
@@ -151,7 +146,7 @@ def full_batch(dataset: ImageDataset, config: Config, classes: int) -> tuple[lis
 
 
 def related_area(record: ImageRecord, classes: int, rule: Rule) -> float:
-    """The share of a landscape image that the smaller of two related objects covers, at most; 0 without any."""
+    """The largest fraction of a landscape image covered by the smaller of two related objects; 0 without any."""
     areas = (record.boxes[:, 2:] - record.boxes[:, :2] + 1).prod(axis=1)
     relations = relations_of(dataclasses.replace(record, labels=record.labels % classes), rule)
     if record.width < record.height or not len(relations):
@@ -159,30 +154,26 @@ def related_area(record: ImageRecord, classes: int, rule: Rule) -> float:
     return float(areas[relations].min(axis=1).max()) / (record.width * record.height)
 
 
-def iterations(learner: "Learner", batch: "Batch", count: int) -> Iterator[dict[str, float]]:
-    """Yields the seconds and losses of each training step on the batch, means over its images.
+def iterations(learner: Learner, batch: Batch, count: int) -> Iterator[dict[str, float]]:
+    """Yields the seconds and the mean losses of each training step on the batch.
 
     Raises:
         UserError: a loss is not finite.
     """
-    from mxnet import nd
-
-    from vision.engine import train_step
-
     for number in range(1, count + 1):
         start = time.perf_counter()
         losses = train_step(learner, batch)
         nd.waitall()
         values = {"seconds": time.perf_counter() - start, **_means(losses)}
         if not all(map(math.isfinite, values.values())):
-            raise UserError(f"iteration {number}: a loss is not finite ({values}); try other --pretrained weights")
+            raise UserError(f"iteration {number}: a loss is not finite ({values}); give other --pretrained weights")
         yield values
 
 
 def require_fall(losses: list[float]) -> str:
-    """Raises a `UserError` unless the loss falls, from the first third to the last; returns how far it does."""
+    """Raises a `UserError` unless the mean loss of the last third is below that of the first; returns a summary."""
     if len(losses) == 1:
-        return "one iteration: whether the loss falls shows in more"
+        return "one iteration: too few to see whether the loss falls"
     count = max(1, len(losses) // 3)
     first, last = statistics.mean(losses[:count]), statistics.mean(losses[-count:])
     if last >= first:
@@ -190,8 +181,8 @@ def require_fall(losses: list[float]) -> str:
     return f"the loss falls from {first:.4g} to {last:.4g}, means of the first and last {count} iterations"
 
 
-def _means(losses: list["Losses"]) -> dict[str, float]:
-    """Means over the images of all devices."""
+def _means(losses: list[Losses]) -> dict[str, float]:
+    """Means over the images on all devices."""
     columns: dict[str, list[np.ndarray]] = {}
     for part in losses:
         *each, relations = part
@@ -203,16 +194,12 @@ def _means(losses: list["Losses"]) -> dict[str, float]:
     return {name: float(np.concatenate(values).mean()) for name, values in columns.items()}
 
 
-def prove(config: Config, dataset: ImageDataset, devices: list["mx.Context"], count: int) -> None:
-    """Prints all there is to show.
+def prove(config: Config, dataset: ImageDataset, devices: list[mx.Context], count: int) -> None:
+    """Compares the shapes, trains, and prints the results.
 
     Raises:
-        UserError: a shape is not as expected, or a loss is not finite, or they do not fall.
+        UserError: unexpected shapes, or losses that are not finite or do not fall.
     """
-    import mxnet as mx
-
-    from vision.engine import make_learner, require_relations
-
     require_relations(config, dataset)
     classes = CLASSES.get(config.dataset, len(dataset.classes))
     mx.random.seed(0)
@@ -226,7 +213,7 @@ def prove(config: Config, dataset: ImageDataset, devices: list["mx.Context"], co
         shown = "  ".join(f"{name} {value:.4g}" for name, value in values.items())
         tqdm.write(f"iteration {len(done)}  {shown}")
     seconds = [values["seconds"] for values in done]
-    print(f"an iteration: {median_and_range(seconds[1:] or seconds)} s; the first is left out, it compiles")
+    print(f"per iteration: {median_and_range(seconds[1:] or seconds)} s, without the first, which compiles")
     print(require_fall([values["loss"] for values in done]))
 
 
@@ -242,31 +229,28 @@ def main() -> None:
     split = arguments.split or config.images.train_split
     subset = WHOLE if arguments.dataset else config.images.subset
     dataset = read_images(arguments.dataset or config.dataset, arguments.data, split, subset=subset)
-    from vision.devices import find_devices
-    from vision.weights.pretrained import find_weights
-
     config = dataclasses.replace(config, model=find_weights(config.model, arguments.data))
     devices = find_devices(arguments.gpus)
     print(f"{arguments.config} on {', '.join(map(str, devices))}, {machine_and_threads()}")
     with peak_resident() as peaks:
         prove(config, dataset, devices, arguments.iterations)
-    print(f"memory at most: {peaks['anonymous']:,.0f} MiB, and {peaks['mapped']:,.0f} MiB of libraries")
+    print(f"peak memory: {peaks['anonymous']:,.0f} MiB, and {peaks['mapped']:,.0f} MiB of libraries")
 
 
 def _parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m scripts.bench.prove_full_size",
         description="Trains a network of the paper's size for some iterations on one batch of the largest images, and "
-        "shows its shapes, losses, time and memory.",
+        "prints shapes, losses, time and memory.",
         epilog=EXAMPLE,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("config", type=Path, help="a file of vision/configs/paper/")
+    parser.add_argument("config", type=Path, help="a file in vision/configs/paper/")
     add_data_option(parser)
-    parser.add_argument("--dataset", help="whose images to take, by name or folder (default: the config's data set)")
-    parser.add_argument("--split", help="of the data set (default: the config's training split)")
-    parser.add_argument("--pretrained", help="imagenet, none or a .params file (default: as the config has it)")
-    parser.add_argument("--iterations", type=count_from_1, default=10, metavar="N", help="how many (default: 10)")
+    parser.add_argument("--dataset", help="dataset of the images, a name or folder (default: that of the config)")
+    parser.add_argument("--split", help="split of the dataset (default: the training split of the config)")
+    parser.add_argument("--pretrained", help="imagenet, none or a .params file (default: that of the config)")
+    parser.add_argument("--iterations", type=count_from_1, default=10, metavar="N", help="(default: 10)")
     add_gpus_option(parser)
     return parser.parse_args()
 

@@ -1,8 +1,8 @@
 """Measures recall of annotated relations at the size of Visual Genome: `python -m scripts.bench.recall --work DIR`.
 
-Objects, relations and ranked pairs of ROIs are made up and written to files image by image, as `vision.predict` writes
-them. Then the functions of `scripts.evaluate` read them: recall of both rankings and of the three reference orders, and
-on request the same without duplicates.
+Writes made-up objects, relations and ranked pairs of ROIs, image by image like `vision.predict`. Then evaluates them
+with the functions of `scripts.evaluate`: recall of both rankings and of the three reference orders, and on request also
+without duplicate pairs.
 """
 
 import argparse
@@ -20,22 +20,20 @@ from data.common.files import open_array, write_arrays
 from data.common.options import count_from_1
 from data.images.proposals import Proposals, Ranking, relations_writer
 from data.records import ImageDataset, ImageRecord
-from scripts.bench.process_memory import peak_resident
+from scripts.bench.measuring import machine_and_threads, peak_resident
 from scripts.bench.relation_loops import CATEGORIES, ROIS, made_up_scene
-from scripts.bench.turns import machine_and_threads
 from scripts.evaluate import TOP_K, positive_numbers
-from scripts.evaluation.image_metrics import title_of
-from scripts.evaluation.relation_recall import RelationRecall, recall_of_orders
+from scripts.evaluation.images import RelationRecall, recall_of_orders, title_of
 
 EXAMPLE = """\
-example, of a thousandth of the size:
+example, a thousandth of the size:
   python -m scripts.bench.recall --work /tmp/recall --images 26
 
-The files, some 80 kB per image, stay in the folder; give it again and they are replaced.
+The files take about 80 kB per image; they remain in the folder and are replaced by the next run.
 """
 
-IMAGES, PAIRS = 26_000, 5000  # So many of Visual Genome's test images hold a relation.
-OBJECTS, RELATIONS = 11, 6  # of an image, on average
+IMAGES, PAIRS = 26_000, 5000  # the test images of Visual Genome that have a relation
+OBJECTS, RELATIONS = 11, 6  # per image, on average
 WIDTH, HEIGHT = 1000, 600
 
 
@@ -43,7 +41,7 @@ WIDTH, HEIGHT = 1000, 600
 
 
 def write_files(work: Path, images: int, pairs: int) -> None:
-    """Writes `relations.npz`, and the objects and annotated relations of the images; prints time and memory."""
+    """Writes `relations.npz`, objects and annotated relations; prints time and memory."""
     work.mkdir(parents=True, exist_ok=True)
     start = time.perf_counter()
     generator = np.random.default_rng(0)
@@ -61,17 +59,17 @@ def write_files(work: Path, images: int, pairs: int) -> None:
             rankings = (made_up_ranking(generator, pairs) for _ in range(2))
             add(str(number), Proposals(scene.rois, scores, labels, *rankings))
     size = (work / "relations.npz").stat().st_size / 1e6
-    print(f"relations.npz: {size:,.0f} MB in {time.perf_counter() - start:.1f} s, memory at most {_shown(peaks)}")
+    print(f"relations.npz: {size:,.0f} MB in {time.perf_counter() - start:.1f} s, peak memory {_shown(peaks)}")
 
 
 def made_up_relations(generator: np.random.Generator, objects: int) -> np.ndarray:
-    """[R, 2] pairs of different objects of an image, each once and at least one of them."""
+    """[R, 2] distinct pairs of different objects of an image, at least one."""
     first, second = generator.integers(0, (objects, objects - 1), (1 + generator.poisson(RELATIONS - 1), 2)).T
     return np.unique(np.stack([first, second + (second >= first)], axis=1), axis=0)
 
 
 def made_up_ranking(generator: np.random.Generator, pairs: int) -> Ranking:
-    """Pairs of different ROIs, each once, and falling weights of them."""
+    """Distinct pairs of different ROIs with decreasing weights."""
     first, second = np.divmod(generator.permutation(ROIS * (ROIS - 1))[:pairs], ROIS - 1)
     weights = np.sort(generator.exponential(size=pairs))[::-1] / ROIS**2
     ranked = np.stack([first, second + (second >= first)], axis=1)
@@ -82,13 +80,13 @@ def made_up_ranking(generator: np.random.Generator, pairs: int) -> Ranking:
 
 
 class MadeUpRecords(Sequence[ImageRecord]):
-    """The images of `write_files`; their objects and relations are read when they are asked for."""
+    """The images of `write_files`; objects and relations are read on access."""
 
     def __init__(self, work: Path):
         with np.load(work / "offsets.npz") as offsets:
             self._boxes_from, self._annotated_from = offsets["boxes"], offsets["annotated"]
         self._boxes, self._annotated = (
-            open_array(work / f"{name}.npy", "made-up file", "make it again") for name in ("boxes", "annotated")
+            open_array(work / f"{name}.npy", "made-up file", "run the command again") for name in ("boxes", "annotated")
         )
 
     def __len__(self) -> int:
@@ -105,7 +103,7 @@ class MadeUpRecords(Sequence[ImageRecord]):
 
 
 def evaluate_files(work: Path, pairs: int, distinct: bool) -> None:
-    """Prints recall over K, and the time and memory that it takes, once more without duplicates if `distinct`."""
+    """Prints recall over K with time and memory; if `distinct`, measures it again without duplicate pairs."""
     dataset = ImageDataset(("made up",) * CATEGORIES, tuple(range(1, CATEGORIES + 1)), MadeUpRecords(work))
     top_k = [k for k in positive_numbers(TOP_K) if k <= pairs] or [pairs]
     found = _evaluate(work, dataset, top_k, distinct=False)
@@ -123,7 +121,7 @@ def _evaluate(work: Path, dataset: ImageDataset, top_k: list[int], distinct: boo
         found = recall_of_orders(work / "relations.npz", dataset, top_k, "annotated", directed=True, distinct=distinct)
     seconds = time.perf_counter() - start
     what = "recall, with and without duplicates" if distinct else "recall"
-    print(f"{what}: {seconds:.1f} s, {found.images / seconds:.0f} images/s, memory at most {_shown(peaks)}")
+    print(f"{what}: {seconds:.1f} s, {found.images / seconds:.0f} images/s, peak memory {_shown(peaks)}")
     return found
 
 
@@ -138,7 +136,7 @@ def main() -> None:
     """Command line of `python -m scripts.bench.recall`."""
     arguments = _parse_arguments()
     print(machine_and_threads(), flush=True)
-    # In a process of its own, so that the memory of the evaluation, which needs no MXNet, is its own, too.
+    # In another process, so that its memory is not counted for the evaluation.
     write = get_context("spawn").Process(target=_write, args=(arguments.work, arguments.images, arguments.pairs))
     write.start()
     write.join()
@@ -154,25 +152,29 @@ def _write(work: Path, images: int, pairs: int) -> None:
 def _parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m scripts.bench.recall",
-        description="Measures time and memory of recall@K on a made-up relations.npz of the size of Visual Genome's.",
+        description="Measures time and memory of recall@K on a made-up relations.npz of the size of Visual Genome.",
         epilog=EXAMPLE,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--work", type=Path, required=True, metavar="DIR", help="folder that the files are written to")
+    parser.add_argument("--work", type=Path, required=True, metavar="DIR", help="folder for the files")
     parser.add_argument(
-        "--images", type=count_from_1, default=IMAGES, metavar="N", help=f"how many (default: {IMAGES:,})"
+        "--images", type=count_from_1, default=IMAGES, metavar="N", help=f"number of images (default: {IMAGES:,})"
     )
     parser.add_argument(
-        "--pairs", type=_pairs, default=PAIRS, metavar="N", help=f"of {ROIS} ROIs, an image (default: {PAIRS:,})"
+        "--pairs",
+        type=_pairs,
+        default=PAIRS,
+        metavar="N",
+        help=f"ranked pairs per image (default: {PAIRS:,})",
     )
-    parser.add_argument("--distinct", action="store_true", help="measure recall without duplicate pairs as well")
+    parser.add_argument("--distinct", action="store_true", help="also measure recall without duplicate pairs")
     return parser.parse_args()
 
 
 def _pairs(text: str) -> int:
     pairs, most = count_from_1(text), ROIS * (ROIS - 1)
     if pairs > most:
-        raise argparse.ArgumentTypeError(f"{text} is more than {ROIS} ROIs make, {most:,}")
+        raise argparse.ArgumentTypeError(f"{text} must be at most {most:,}, the number of pairs of {ROIS} ROIs")
     return pairs
 
 

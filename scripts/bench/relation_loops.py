@@ -1,17 +1,18 @@
-"""What an image's relations come to by their definitions, looped over; `bench_vision.py` measures ours against it."""
+"""Relation targets and recall as loops over their definitions, the baselines of `scripts.bench.vision`."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 
-from scripts.evaluation.metrics.relations import RELATION_IOU, relations_between
+from data.images.relations import relations_between
+from scripts.evaluation.metrics.relations import RELATION_IOU
 
 ROIS, OBJECTS, CATEGORIES = 300, 8, 4
 
 
 class Scene(NamedTuple):
-    """A made-up image's ROIs [N, 4], half of them on objects, and its objects' boxes [G, 4] and labels [G]; float32."""
+    """A made-up image: ROIs [N, 4], half of them on objects, and boxes [G, 4] and labels [G] of objects; float32."""
 
     rois: np.ndarray
     boxes: np.ndarray
@@ -19,7 +20,7 @@ class Scene(NamedTuple):
 
 
 def made_up_scene(seed: int, height: int = 600, width: int = 1000, objects: int = OBJECTS) -> Scene:
-    """Objects anywhere in an image, and ROIs, every other one of which is an object's box moved a little."""
+    """Objects at random places in an image, and ROIs; every other ROI is the shifted box of an object."""
     generator = np.random.default_rng(seed)
     size = np.array([width, height])
     boxes = _boxes_within(size, objects, generator)
@@ -31,14 +32,14 @@ def made_up_scene(seed: int, height: int = 600, width: int = 1000, objects: int 
 
 
 def made_up_pairs(rois: int, count: int) -> np.ndarray:
-    """`count` pairs of different ROIs, drawn without repetition: [count, 2]."""
+    """[count, 2] distinct pairs of different ROIs."""
     first, second = np.nonzero(~np.eye(rois, dtype=bool))
     drawn = np.random.default_rng(0).permutation(len(first))[:count]
     return np.stack([first[drawn], second[drawn]], axis=1)
 
 
 def looped_targets(scene: Scene) -> np.ndarray:
-    """Relation targets [N, N] by the definition, one pair of ROIs after the other."""
+    """Relation targets [N, N] by a loop over the pairs of ROIs."""
     labels = scene.labels.tolist()
     under = _objects_under(scene)
     targets = np.zeros((len(under), len(under)), np.float32)
@@ -50,7 +51,7 @@ def looped_targets(scene: Scene) -> np.ndarray:
 
 
 def looped_recall(scene: Scene, pairs: np.ndarray, top_k: Sequence[int]) -> np.ndarray:
-    """Recall at each K of `top_k` by the definition, one pair of ROIs after the other."""
+    """Recall at each K of `top_k` by a loop over the pairs of ROIs."""
     relations = {tuple(relation) for relation in relations_between(scene.labels, "different_category").tolist()}
     under = _objects_under(scene)
     ranks: dict[tuple[int, int], int] = {}
@@ -64,14 +65,14 @@ def looped_recall(scene: Scene, pairs: np.ndarray, top_k: Sequence[int]) -> np.n
 
 
 def _boxes_within(size: np.ndarray, count: int, generator: np.random.Generator) -> np.ndarray:
-    """[count, 4] boxes within an image of that `size` (width, height), their sides 0.1 to 0.4 of its own."""
+    """[count, 4] boxes inside an image of `size` (width, height), with sides of 0.1 to 0.4 of the image's."""
     sides = generator.uniform(0.1, 0.4, (count, 2)) * size
     corners = generator.uniform(0, 1, (count, 2)) * (size - sides)
     return np.concatenate([corners, corners + sides - 1], axis=1)
 
 
 def _objects_under(scene: Scene) -> list[list[int]]:
-    """The objects that each ROI lies on."""
+    """The objects that each ROI is on."""
     boxes = scene.boxes.tolist()
     return [[g for g, box in enumerate(boxes) if _overlap(roi, box) > RELATION_IOU] for roi in scene.rois.tolist()]
 

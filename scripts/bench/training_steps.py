@@ -1,36 +1,29 @@
-"""Training steps that are measured: on a made-up batch, by networks whose weights stay as they are."""
+"""Training steps to measure: on made-up batches, with networks whose weights do not change."""
 
 import dataclasses
-import time
-from collections.abc import Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING
 
+import mxnet as mx
 import numpy as np
+from mxnet import autograd, gluon, nd
 
 from scripts.bench.relation_loops import made_up_scene
 from vision.config import Config, ModelConfig
+from vision.engine import Learner, make_learner, train_step
+from vision.loader import Batch
+from vision.models.backbone import Backbone
+from vision.parameters import write_parameters
+from vision.weights.layout import PREFIX
 
-if TYPE_CHECKING:
-    import mxnet as mx
-    from mxnet import gluon
-
-    from vision.engine import Learner
-    from vision.loader import Batch
-
-NOISE = 60.0  # standard deviation, about that of pixels
+NOISE = 60.0  # standard deviation, similar to that of pixels
 
 
-def unchanging_learner(config: Config, classes: int, devices: list["mx.Context"]) -> "Learner":
-    """What trains a network and leaves its weights as they are, so that it does the same work in every turn.
+def unchanging_learner(config: Config, classes: int, devices: list[mx.Context]) -> Learner:
+    """A learner with a learning rate of 0, so that it does the same work in every turn.
 
-    Random weights stand in for pretrained ones, so that none are fetched: what those leave frozen is frozen.
+    Random weights replace pretrained ones, so that nothing is downloaded; the same layers are frozen.
     """
-    import mxnet as mx
-
-    from vision.engine import make_learner
-
     with TemporaryDirectory() as folder:
         if config.model.pretrained != "none":
             weights = Path(folder) / "random.params"
@@ -43,39 +36,28 @@ def unchanging_learner(config: Config, classes: int, devices: list["mx.Context"]
 
 
 def write_random_weights(path: Path, model: ModelConfig) -> None:
-    """Writes a file of random weights for a network to start from.
+    """Writes a file of random weights to start from.
 
-    BatchNorm has the statistics of a batch of noise: with any others, values would overflow within a hundred layers.
+    BatchNorm has the statistics of a batch of noise; with others, values would overflow within a hundred layers.
     """
-    import mxnet as mx
-    from mxnet import autograd, nd
-
-    from vision.models.backbone import Backbone
-    from vision.parameters import write_parameters
-    from vision.weights.layout import PREFIX
-
     backbone = Backbone(model.backbone, frozen_norm=False, pool1=model.pool1, stride_in=model.stride_in)
     backbone.initialize(mx.init.MSRAPrelu(factor_type="in", slope=0))
     backbone.apply(_forget_past_batches)
     with autograd.record():
         _, conv5 = backbone(nd.random.normal(0, NOISE, shape=(1, 3, 224, 224)))
-    conv5.backward()  # In which MXNet keeps the statistics.
+    conv5.backward()  # MXNet updates the running statistics in the backward pass
     parameters = backbone._collect_params_with_prefix()
     write_parameters(path, {PREFIX + name: each.data().asnumpy() for name, each in parameters.items()})
 
 
-def _forget_past_batches(layer: "gluon.Block") -> None:
-    """Makes the running statistics of a BatchNorm those of the last batch."""
+def _forget_past_batches(layer: gluon.Block) -> None:
+    """Makes the running statistics of a BatchNorm those of its last batch."""
     if "momentum" in getattr(layer, "_kwargs", {}):
         layer._kwargs["momentum"] = 0
 
 
-def made_up_batch(config: Config, classes: int) -> "Batch":
-    """Images of noise, of the largest size there is."""
-    from mxnet import nd
-
-    from vision.loader import Batch
-
+def made_up_batch(config: Config, classes: int) -> Batch:
+    """A batch of noise images of the largest size."""
     count, size = config.training.batch_size, (config.images.short_side, config.images.long_side)
     scenes = [made_up_scene(seed, *size) for seed in range(count)]
     return Batch(
@@ -88,20 +70,8 @@ def made_up_batch(config: Config, classes: int) -> "Batch":
     )
 
 
-def train_on(learner: "Learner", batches: list["Batch"]) -> None:
-    """A training step on each batch, to its end."""
-    from mxnet import nd
-
-    from vision.engine import train_step
-
+def train_on(learner: Learner, batches: list[Batch]) -> None:
+    """One training step per batch; returns when all are computed."""
     for batch in batches:
         train_step(learner, batch)
         nd.waitall()
-
-
-def milliseconds(work: Callable[[], object], times: int = 1) -> float:
-    """Mean time of a call of `work`, which ends when all is computed."""
-    start = time.perf_counter()
-    for _ in range(times):
-        work()
-    return 1000 * (time.perf_counter() - start) / times

@@ -1,7 +1,7 @@
-"""Measures the vision half side by side: `python -m scripts.bench.vision`.
+"""Compares parts of the vision stack in one run: `python -m scripts.bench.vision`.
 
-A training step with focused attention beside one without; the center-mass operator, targets and recall beside what they
-replace; and the loader beside the network that it feeds. All but the loader work on made-up images.
+Training steps with and without focused attention; the center-mass operator, targets and recall against simpler
+implementations; and the loader against the network. All but the loader work on made-up images.
 """
 
 import argparse
@@ -9,15 +9,19 @@ import time
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, get_args
+from typing import Any, NamedTuple, get_args
 
+import mxnet as mx
 import numpy as np
+from mxnet import autograd, gluon, nd
 
 from data.common.config import read_config
 from data.common.errors import run_command
 from data.common.options import add_data_option, add_gpus_option, choose_gpus, count_from_1
 from data.images import voc
 from data.images.datasets import read_images
+from data.images.relations import relations_between
+from scripts.bench.measuring import machine_and_threads, median_and_range, milliseconds, ratio, take_turns
 from scripts.bench.relation_loops import (
     OBJECTS,
     ROIS,
@@ -27,28 +31,27 @@ from scripts.bench.relation_loops import (
     made_up_pairs,
     made_up_scene,
 )
-from scripts.bench.training_steps import made_up_batch, milliseconds, train_on, unchanging_learner
-from scripts.bench.turns import machine_and_threads, median_and_range, ratio, take_turns
-from scripts.evaluation.metrics.relations import found_at, objects_under, ranks_of_relations, relations_between
+from scripts.bench.training_steps import made_up_batch, train_on, unchanging_learner
+from scripts.evaluation.metrics.relations import found_at, objects_under, ranks_of_relations
+from vision.center_mass import CenterMassLoss, composed_center_mass
 from vision.config import Config, Mode
-
-if TYPE_CHECKING:
-    import mxnet as mx
-
+from vision.devices import find_devices
+from vision.loader import load_batches, training_order
+from vision.targets import relation_targets
 
 EXAMPLE = """\
-what takes turns, after a round that is not counted:
-  a  a training step of base, of fan-unsup (with FAN; targets, center-mass and its gradient are computed too, as in
-     training, which logs center-mass, but nothing is learned from them) and of fan-sup (and learned from)
-  b  the center-mass operator, and the same loss of plain operators; with gradient, 2 images of 300 ROIs
-  c  vision.targets.relation_targets, and a loop over all pairs of 300 ROIs
-  d  scripts.evaluation.metrics.relations, and a loop over 5,000 ranked pairs of ROIs
-  e  the loader with 0, 1 and 2 workers, and the training step of fan-sup on what it loads
+comparisons; a first round is not counted:
+  a  training steps of base, fan-unsup and fan-sup; fan-unsup also computes targets and center-mass, which training
+     logs, but does not learn from them
+  b  the center-mass operator and the same loss of plain operators, with gradient; 2 images of 300 ROIs
+  c  vision.targets.relation_targets and a loop over all pairs of 300 ROIs
+  d  scripts.evaluation.metrics.relations and a loop over 5,000 ranked pairs of ROIs
+  e  the loader with 0, 1 and 2 workers, and a training step of fan-sup on the loaded images
 
-Ratios of a to d are of times, those of e of images a second. Only e needs data. At --preset paper random weights stand
-in for ImageNet's, so that none are fetched: what those leave frozen, BatchNorm and the first layers, is frozen.
+Ratios are of times in a to d and of images/s in e. Only e needs data. At --preset paper, random weights replace those
+of ImageNet, so that nothing is downloaded; BatchNorm and the first layers are frozen all the same.
 
-example, 30 training steps at full size; then the loader on a folder in VOC or COCO layout:
+examples, 30 training steps at full size, and the loader on a folder in VOC or COCO layout:
   python -m scripts.bench.vision --preset paper --only a
   python -m scripts.bench.vision --preset paper --only e --dataset coco128 --split train2017
 """
@@ -57,8 +60,8 @@ CONFIGS = Path(__file__).parents[2] / "vision" / "configs"
 PARTS = "abcde"
 VARIANTS = ("base", "fan-unsup", "fan-sup")
 WORKERS = (0, 1, 2)
-LOADED = 10  # batches a turn of the loader
-CALLS = 10  # a turn, of what takes milliseconds
+LOADED = 10  # batches per turn of the loader
+CALLS = 10  # calls per turn of functions that take milliseconds
 PAIRS = 5000
 TOP_K = (10, 100, 1000, 5000)
 
@@ -66,14 +69,14 @@ Turn = Callable[[], float]
 
 
 class Comparison(NamedTuple):
-    """Things that are measured side by side.
+    """Functions to compare.
 
     Args:
-        title: what they are.
-        unit: of the numbers that turns return.
-        turns: each measures one of them.
-        pairs: those of which ratios are shown: what is compared, and with what.
-        difference: the largest difference between the values that they compute; None where they compute none.
+        title: title of the comparison.
+        unit: unit of the numbers that turns return.
+        turns: the functions by name; each measures itself.
+        pairs: names of the functions whose ratios are shown.
+        difference: the largest difference between the values they compute, if they compute the same.
     """
 
     title: str
@@ -86,8 +89,8 @@ class Comparison(NamedTuple):
 # --- a and e: training steps and the loader -------------------------------------------------------------------------
 
 
-def compare_steps(preset: str, devices: list["mx.Context"], steps: int) -> Iterator[Comparison]:
-    """A training step of each variant on one made-up batch, as large as the config allows."""
+def compare_steps(preset: str, devices: list[mx.Context], steps: int) -> Iterator[Comparison]:
+    """Training steps of each variant on one made-up batch of the largest size."""
     configs = {variant: _config(preset, variant) for variant in VARIANTS}
     sizes = configs["base"]
     batch = made_up_batch(sizes, len(voc.CLASSES))
@@ -104,14 +107,12 @@ def compare_steps(preset: str, devices: list["mx.Context"], steps: int) -> Itera
 
 
 def compare_loading(
-    preset: str, data: Path, dataset: str | None, split: str | None, devices: list["mx.Context"], steps: int
+    preset: str, data: Path, dataset: str | None, split: str | None, devices: list[mx.Context], steps: int
 ) -> Iterator[Comparison]:
-    """Images a second of the loader, and of training steps on its first batches.
+    """Images/s of the loader and of training steps on its first batches.
 
-    All is read in the round that is not counted, so in the others files come from memory.
+    The round that is not counted reads all files, so the others read from the page cache.
     """
-    from vision.loader import load_batches, training_order
-
     config = _config(preset, "fan-sup")
     name, split = dataset or config.dataset, split or config.images.train_split
     read = read_images(name, data / "mini" if preset == "mini" else data, split)
@@ -131,16 +132,11 @@ def _config(preset: str, variant: str) -> Config:
     return read_config(Config, CONFIGS / preset / "voc07" / f"{variant}.yaml")
 
 
-# --- b, c and d: pieces and what they replace -----------------------------------------------------------------------
+# --- b, c and d: parts and simpler implementations ------------------------------------------------------------------
 
 
-def compare_losses(device: "mx.Context") -> Iterator[Comparison]:
-    """The custom operator, and the composed loss as it is and as a hybridised block."""
-    from mxnet import gluon, nd
-
-    from vision.center_mass import CenterMassLoss, composed_center_mass
-    from vision.targets import relation_targets
-
+def compare_losses(device: mx.Context) -> Iterator[Comparison]:
+    """The custom operator, and the composed loss with and without hybridisation."""
     scenes = [made_up_scene(seed) for seed in range(2)]
     arrays = (nd.array(np.stack(arrays), ctx=device) for arrays in zip(*scenes, strict=True))
     targets = relation_targets(*arrays)  # [2, 300, 300]
@@ -163,20 +159,14 @@ def compare_losses(device: "mx.Context") -> Iterator[Comparison]:
 
 def _differentiate(loss: Callable[..., Any], weights: Any, targets: Any, mask: Any) -> tuple[np.ndarray, ...]:
     """Loss [B] and gradient [B, N, N]."""
-    from mxnet import autograd
-
     with autograd.record():
         value, _ = loss(weights, targets, mask)
     value.backward()
     return value.asnumpy(), weights.grad.asnumpy()
 
 
-def compare_targets(device: "mx.Context") -> Iterator[Comparison]:
+def compare_targets(device: mx.Context) -> Iterator[Comparison]:
     """Relation targets of an image."""
-    from mxnet import nd
-
-    from vision.targets import relation_targets
-
     scene = made_up_scene(0)
     arrays = [nd.array(array, ctx=device) for array in scene]
     ours, loop = (lambda: relation_targets(*arrays).asnumpy()), (lambda: looped_targets(scene))
@@ -204,13 +194,13 @@ def compare_recall() -> Iterator[Comparison]:
 
 
 def ranked_recall(scene: Scene, pairs: np.ndarray) -> np.ndarray:
-    """Recall at each K of `TOP_K`, as `scripts.evaluate` measures it."""
+    """Recall at each K of `TOP_K`, as in `scripts.evaluate`."""
     relations = relations_between(scene.labels, "different_category")
     ranks = ranks_of_relations(pairs, objects_under(scene.rois, scene.boxes), relations)
     return found_at(ranks, TOP_K) / len(relations)
 
 
-# --- how it is measured ---------------------------------------------------------------------------------------------
+# --- measuring ------------------------------------------------------------------------------------------------------
 
 
 def _images_per_second(work: Callable[[], object], batches: list[list[Any]]) -> float:
@@ -227,7 +217,7 @@ def _largest_difference(one: np.ndarray, other: np.ndarray) -> float:
 
 
 def described(comparison: Comparison, measured: dict[str, list[float]]) -> str:
-    """The numbers of a comparison, and below them their ratios."""
+    """The numbers of a comparison and their ratios."""
     title, unit, _, pairs, difference = comparison
     longest = max(map(len, measured))
     lines = [title]
@@ -235,7 +225,7 @@ def described(comparison: Comparison, measured: dict[str, list[float]]) -> str:
         lines.append(f"  {name:{longest}} {median_and_range(values)} {unit}")
     lines += [f"  {ratio(name, measured[name], other, measured[other], figures=4)}" for name, other in pairs]
     if difference is not None:
-        lines.append(f"  largest difference of their values: {difference:.1g}")
+        lines.append(f"  largest difference between their values: {difference:.1g}")
     return "\n".join(lines)
 
 
@@ -243,8 +233,6 @@ def main() -> None:
     """Command line of `python -m scripts.bench.vision`."""
     arguments = _parse_arguments()
     choose_gpus(arguments.gpus)
-    from vision.devices import find_devices
-
     devices = find_devices(arguments.gpus)
     preset, steps, rounds = arguments.preset, arguments.steps, arguments.rounds
     comparisons = {
@@ -265,19 +253,19 @@ def main() -> None:
 def _parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m scripts.bench.vision",
-        description=__doc__.partition(":")[0] + ".",
+        description="Compares parts of the vision stack in one run.",
         epilog=EXAMPLE,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--preset", choices=["mini", "paper"], default="mini", help="sizes (default: mini)")
     parser.add_argument(
-        "--only", type=_parts, default=list(PARTS), metavar="a,b,…", help="what to measure (default: all)"
+        "--only", type=_parts, default=list(PARTS), metavar="a,b,…", help="comparisons to run (default: all)"
     )
-    parser.add_argument("--rounds", type=count_from_1, default=9, metavar="N", help="turns each takes (default: 9)")
-    parser.add_argument("--steps", type=count_from_1, default=1, metavar="N", help="training steps a turn (default: 1)")
+    parser.add_argument("--rounds", type=count_from_1, default=9, metavar="N", help="turns per function (default: 9)")
+    parser.add_argument("--steps", type=count_from_1, default=1, metavar="N", help="steps per turn (default: 1)")
     add_data_option(parser)
-    parser.add_argument("--dataset", help="what the loader reads, as vision.train does (default: voc07)")
-    parser.add_argument("--split", help="of the data set (default: trainval)")
+    parser.add_argument("--dataset", help="dataset for the loader (default: voc07)")
+    parser.add_argument("--split", help="split of the dataset (default: trainval)")
     add_gpus_option(parser)
     return parser.parse_args()
 
@@ -285,7 +273,7 @@ def _parse_arguments() -> argparse.Namespace:
 def _parts(text: str) -> list[str]:
     parts = text.split(",")
     if unknown := [part for part in parts if part not in PARTS]:
-        raise argparse.ArgumentTypeError(f"{unknown[0]!r} is none of {', '.join(PARTS)}")
+        raise argparse.ArgumentTypeError(f"{unknown[0]!r} must be one of {', '.join(PARTS)}")
     return parts
 
 

@@ -1,9 +1,9 @@
 """Measures reading Visual Genome at its full size: `python -m scripts.bench.visual_genome`.
 
-Writes made-up annotations in the official format, 108,073 images with 1.2 million boxes and 600,000 relations, beside
-empty files in place of the pictures: the reader looks whether each is there, and opens none. Then it reads both splits
-as training and evaluation do, each in a process of its own. "Flat" shows in anonymous memory, which the kernel counts
-apart from the pages of the mapped file.
+Writes made-up annotations in the official format, 108,073 images with 1.2 million boxes and 600,000 relations, and
+empty image files: the reader checks that they exist but does not open them. Then reads both splits as training and
+evaluation do, each in a separate process. Anonymous memory, which does not include the pages of the mapped file, should
+not grow.
 """
 
 import argparse
@@ -28,31 +28,31 @@ from data.common.options import count_from_1
 from data.images import visual_genome
 from data.images.datasets import read_images
 from data.images.visual_genome import DAMAGED, IMAGE_FOLDERS
-from scripts.bench.process_memory import peak_resident, resident
+from scripts.bench.measuring import own_resident, peak_resident
 from scripts.tables.markdown import markdown_table
 
 EXAMPLE = """\
-example, seconds:
+example, takes seconds:
   python -m scripts.bench.visual_genome --images 5000
 """
 
 IMAGES, TRAIN = 108_073, 75_651
-BOXES, RELATIONS = 1_200_000 / IMAGES, 600_000 / IMAGES  # an image
+BOXES, RELATIONS = 1_200_000 / IMAGES, 600_000 / IMAGES  # per image
 CATEGORIES, PREDICATES = 150, 50
 SIZES = np.array([[500, 375], [375, 500], [800, 600], [600, 800], [1024, 768], [640, 480]])  # width and height
-WITHOUT_RELATION = 0.05  # share of the images
+WITHOUT_RELATION = 0.05  # fraction of the images
 
-SINGLE = 5_000  # records asked for in any order
+SINGLE = 5_000  # records read in random order
 THREADS = 4
 
 
-# --- what is read ---------------------------------------------------------------------------------------------------
+# --- made-up files -------------------------------------------------------------------------------------------------
 
 
 def write_made_up(root: Path, images: int) -> None:
-    """Writes the annotations of so many images below a data root, and an empty file for each picture."""
+    """Writes the annotations and empty files of images below a data folder."""
     folder = root / visual_genome.FOLDER
-    if (folder / visual_genome.GRAPHS).is_file():  # It comes last.
+    if (folder / visual_genome.GRAPHS).is_file():  # written last
         return
     generator = np.random.default_rng(0)
     ids = [number for number in range(1, images + len(DAMAGED) + 1) if number not in DAMAGED][:images]
@@ -81,7 +81,7 @@ def _write_list(folder: Path, ids: list[int], sizes: np.ndarray) -> None:
 
 
 def _arrays(generator: np.random.Generator, sizes: np.ndarray) -> dict[str, np.ndarray]:
-    """Scene graphs of images of `sizes` [I, 2]."""
+    """Scene graphs of images with `sizes` [I, 2]."""
     images = len(sizes)
     boxes = _spread(generator, generator.gamma(2, size=images), round(BOXES * images))
     related = (boxes > 1) & (generator.random(images) > WITHOUT_RELATION)
@@ -116,22 +116,22 @@ def _rows(what: str, counts: np.ndarray) -> dict[str, np.ndarray]:
     return {f"img_to_first_{what}": first, f"img_to_last_{what}": last}
 
 
-# --- measurements, each split in a process of its own -----------------------------------------------------------------
+# --- measurements, each split in a separate process ------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
 class Reading:
-    """What reading a split took.
+    """Time and memory of reading a split.
 
     Args:
-        images, objects, relations: how many it holds.
+        images, objects, relations: their numbers.
         starting: seconds of `read_images`, which checks and counts everything.
-        going_through: seconds to make all records, one after the other.
-        single: seconds to make a record when they are asked for in any order.
-        threads: the same with `THREADS` threads that ask.
-        before, started, passed: MiB of anonymous memory: with libraries alone, after the start, after a pass.
-        start_peak, pass_peak: MiB, the most there was meanwhile.
-        mapped: MiB, the most there was of pages of files, libraries among them.
+        going_through: seconds to read all records in order.
+        single: seconds per record in random order.
+        threads: the same with `THREADS` threads.
+        before, started, passed: MiB of anonymous memory at first, after `read_images`, and after all records.
+        start_peak, pass_peak: peaks meanwhile, in MiB.
+        mapped: peak of mapped pages, including libraries, in MiB.
     """
 
     images: int
@@ -150,14 +150,14 @@ class Reading:
 
 
 def measure(root: Path, split: str) -> Reading:
-    """Reads a split as `vision.train` does before its first step, and then its records."""
-    before = _anonymous()
+    """Reads a split as `vision.train` does before its first step, and then all records."""
+    before = own_resident()["anonymous"]
     with peak_resident() as start_peaks:
         dataset, starting = _timed(lambda: read_images("visual_genome", root, split))
-    started, records = _anonymous(), dataset.records
+    started, records = own_resident()["anonymous"], dataset.records
     with peak_resident() as pass_peaks:
         counts, going_through = _timed(lambda: np.sum([(len(each.labels), len(each.relations)) for each in records], 0))
-    passed = _anonymous()
+    passed = own_resident()["anonymous"]
     places = np.random.default_rng(1).integers(len(records), size=SINGLE).tolist()
     _, single = _timed(lambda: [records[place] for place in places])
     with ThreadPoolExecutor(THREADS) as pool:
@@ -179,10 +179,6 @@ def measure(root: Path, split: str) -> Reading:
     )
 
 
-def _anonymous() -> float:
-    return resident(Path("/proc/self/status").read_text())["anonymous"]
-
-
 def _timed(function: Callable[[], Any]) -> tuple[Any, float]:
     start = time.perf_counter()
     result = function()
@@ -193,9 +189,9 @@ def _timed(function: Callable[[], Any]) -> tuple[Any, float]:
 
 
 def time_table(readings: dict[str, Reading]) -> str:
-    """How long reading takes, a line a split."""
-    header = ["split", "images", "objects", "related pairs", "start", "a pass", "records/s in it"]
-    header += ["one in any order", f"by {THREADS} threads"]
+    """Times of reading, one line per split."""
+    header = ["split", "images", "objects", "related pairs", "start", "all records", "records/s"]
+    header += ["random record", f"{THREADS} threads"]
     lines = []
     for split, one in readings.items():
         counts = [f"{count:,}" for count in (one.images, one.objects, one.relations)]
@@ -206,9 +202,8 @@ def time_table(readings: dict[str, Reading]) -> str:
 
 
 def memory_table(readings: dict[str, Reading]) -> str:
-    """What memory it takes, a line a split."""
-    header = ["split", "before", "after the start", "at most in it", "after a pass", "at most in it"]
-    header += ["mapped, libraries too"]
+    """Memory of reading, one line per split."""
+    header = ["split", "before", "after the start", "peak", "after all records", "peak", "mapped, with libraries"]
     lines = []
     for split, one in readings.items():
         amounts = (one.before, one.started, one.start_peak, one.passed, one.pass_peak, one.mapped)
@@ -220,13 +215,13 @@ def main() -> None:
     """Command line of `python -m scripts.bench.visual_genome`."""
     parser = argparse.ArgumentParser(
         prog="python -m scripts.bench.visual_genome",
-        description=__doc__.partition(":")[0] + ".",
+        description="Measures reading Visual Genome at its full size, on made-up annotations.",
         epilog=EXAMPLE,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--images", type=count_from_1, default=IMAGES, help="how many (default: %(default)s)")
+    parser.add_argument("--images", type=count_from_1, default=IMAGES, help="number of images (default: %(default)s)")
     parser.add_argument(
-        "--work", type=Path, help="folder to keep what is made up in, and to take it from (default: a temporary one)"
+        "--work", type=Path, help="folder in which the made-up files are kept and reused (default: a temporary folder)"
     )
     arguments = parser.parse_args()
     with nullcontext(arguments.work) if arguments.work else tempfile.TemporaryDirectory() as folder:

@@ -1,1 +1,1 @@
-"""From predictions to metrics. Imports neither of the two stacks."""
+"""From prediction files to numbers. Imports neither MXNet nor TensorFlow."""

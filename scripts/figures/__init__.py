@@ -1,1 +1,1 @@
-"""The figures of the paper."""
+"""Figures of the paper, and the web page of relations."""

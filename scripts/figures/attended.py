@@ -1,4 +1,4 @@
-"""The files of `vision.attended`, checked; the objects that several of them have in common."""
+"""Reads the files of `vision.attended`, and matches the objects of an image between networks."""
 
 import os
 from collections.abc import Sequence
@@ -13,22 +13,22 @@ from data.images.attended import FIELDS, Regions
 from scripts.evaluation.metrics.boxes import iou
 
 REMEDY = "write it with: python -m vision.attended"
-SAME_PLACE = 0.5  # IoU above which two boxes are taken for one
+SAME_PLACE = 0.5  # IoU above which two boxes are the same object
 LEAST_SCORE = 0.3  # of an object
-FEWEST = 3  # objects that an image has even where their scores are below what is asked for
+FEWEST = 3  # objects to keep even if their scores are lower
 
 
 class Attended(NamedTuple):
-    """One file.
+    """A file of `vision.attended`.
 
     Args:
         path: the file.
-        run, variant: what it was written with.
-        classes: the categories.
-        images: I files.
-        sizes: [I, 2] their width and height.
-        regions: of each image.
-        left_out: a line for each file that could not be read.
+        run, variant: the network.
+        classes: names of the categories.
+        images: paths of the I images.
+        sizes: [I, 2] width and height.
+        regions: the regions of each image.
+        left_out: one line per image file that could not be read.
     """
 
     path: Path
@@ -45,8 +45,8 @@ class Objects(NamedTuple):
     """O objects of an image, best first.
 
     Args:
-        regions: [O, F] the region of each object in each of F networks.
-        overlaps: [O, F] its IoU with the object; 1 in the network that has found it.
+        regions: [O, F] index of the region of each object in each of F networks; -1 if the network has no region.
+        overlaps: [O, F] IoU of the region with the object; 1 in the network that detected it.
     """
 
     regions: np.ndarray
@@ -57,7 +57,7 @@ def read_attended(path: Path) -> Attended:
     """Reads and checks a file of `vision.attended`.
 
     Raises:
-        UserError: it is absent or damaged, or its arrays do not belong together.
+        UserError: the file is missing or damaged, or its arrays are inconsistent.
     """
     arrays = read_arrays(path, list(FIELDS), "file of attended regions", REMEDY)
     offsets, rows = arrays["roi_offsets"], Regions(*(arrays[name] for name in Regions._fields))
@@ -76,34 +76,34 @@ def read_attended(path: Path) -> Attended:
 
 
 def _fault(arrays: dict[str, np.ndarray], rows: Regions) -> str | None:
-    """What does not fit in the arrays of a file; None where all does."""
+    """What is inconsistent in the arrays of a file, or None."""
     images, offsets, count = arrays["images"].size, arrays["roi_offsets"], len(rows.boxes)
     cut = offsets.shape == (images + 1,) and offsets.dtype.kind in "iu" and not offsets[0] and offsets[-1] == count
     if not images or arrays["images"].ndim != 1 or arrays["sizes"].shape != (images, 2):
-        return "images and sizes do not belong together, or there are none"
+        return "images and sizes do not match, or are empty"
     if not cut or (np.diff(offsets) < 0).any():
-        return f"roi_offsets do not cut {count:,} regions into {images:,} images"
+        return f"roi_offsets do not split {count:,} regions into {images:,} images"
     shapes = dict.fromkeys(Regions._fields, (count,))
     shapes |= dict.fromkeys(("rois", "boxes"), (count, 4))
     shapes |= {"attended": rows.weights.shape, "weights": (count, *rows.weights.shape[1:2])}
     for name, column in rows._asdict().items():
         if column.shape != shapes[name]:
-            return f"{name} is {list(column.shape)}; it must be {list(shapes[name])}"
+            return f"{name} has shape {list(column.shape)} instead of {list(shapes[name])}"
         if column.dtype.kind not in "iuf" or not np.isfinite(column).all():
-            return f"{name} holds what is no number"
+            return f"{name} must contain finite numbers"
     regions_of_image = np.repeat(np.diff(offsets), np.diff(offsets))[:, None]
     if rows.attended.dtype.kind != "i" or (rows.attended < -1).any() or (rows.attended >= regions_of_image).any():
-        return "attended are no regions of the same image"
+        return "attended must be regions of the same image"
     if rows.labels.dtype.kind not in "iu" or not np.isin(rows.labels, np.arange(arrays["classes"].size)).all():
-        return "labels are no categories"
+        return "labels must be categories"
     return None
 
 
 def read_together(paths: Sequence[Path]) -> list[Attended]:
-    """Reads files of the same images and categories.
+    """Reads files of different networks on the same images.
 
     Raises:
-        UserError: a file is not what it should be, or they are not of the same images or categories.
+        UserError: a file is invalid, or the files have different images or categories.
     """
     files = [read_attended(path) for path in paths]
     for file in files[1:]:
@@ -112,37 +112,37 @@ def read_together(paths: Sequence[Path]) -> list[Attended]:
             ("categories", files[0].classes, file.classes),
         ):
             if one != other:
-                raise UserError(f"{file.path}: its {what} are not those of {files[0].path}; write both for the same")
+                raise UserError(f"{file.path}: its {what} differ from those of {files[0].path}; they must be the same")
     return files
 
 
 def names_of(images: Sequence[Path]) -> list[str]:
-    """A name for each image, by which they can be told apart: its path below the folder that all of them lie in."""
+    """A distinct name for each image: its path relative to their common folder."""
     paths = [os.path.abspath(image) for image in images]
     common = os.path.commonpath([os.path.dirname(path) for path in paths])
     return [os.path.relpath(path, common) for path in paths]
 
 
 def title_of(file: Attended) -> str:
-    """What a network is called above its picture."""
+    """The title of a network's panel."""
     kind = "Relation Networks' kind" if file.variant == "fan-unsup" else "Focused Attention Networks"
     return f"{kind} ({file.variant})"
 
 
 def weight_text(weight: float) -> str:
-    """An attention weight as figures and page show it."""
+    """An attention weight, as shown in figures and on the page."""
     return "<0.001" if weight < 0.001 else f"{weight:.3f}"
 
 
 def common_objects(networks: Sequence[Regions], least_score: float) -> Objects:
-    """The objects of an image: what is found by one network or several, each once.
+    """The objects of an image that at least one network detects.
 
-    Those are the regions of all networks with a score of at least `least_score`, but no fewer than the best `FEWEST`,
-    without those in the place (IoU above `SAME_PLACE`) of a better one of their category.
+    These are the regions of all networks with a score of at least `least_score`, but at least the best `FEWEST`.
+    Regions that overlap a better one of their category (IoU above `SAME_PLACE`) are removed.
 
     Args:
-        networks: the regions of the image in each file.
-        least_score: of an object.
+        networks: the regions of the image in each network.
+        least_score: lowest score of an object.
     """
     boxes, labels, scores = (
         np.concatenate([getattr(network, field) for network in networks]) for field in ("boxes", "labels", "scores")
@@ -163,10 +163,10 @@ def common_objects(networks: Sequence[Regions], least_score: float) -> Objects:
 
 
 def regions_at(box: np.ndarray, networks: Sequence[Regions], label: int | None = None) -> Objects:
-    """The region of each of F networks at a box [4], that with the largest IoU: `Objects` without the first axis.
+    """The region of each of F networks with the largest IoU with a box [4]: `Objects` without the first axis.
 
-    Where one of a category is wanted and a network has such in the place (IoU above `SAME_PLACE`), it is the one of
-    these with the best score. A network without any region of the image has -1, with an IoU of 0.
+    With a `label`, regions of that category at the box (IoU above `SAME_PLACE`) take precedence, the best score first.
+    A network without regions in the image has -1, with an IoU of 0.
     """
     found = [_region_at(box, network, label) for network in networks]
     return Objects(np.array([region for region, _ in found]), np.array([overlap for _, overlap in found]))
@@ -182,21 +182,21 @@ def _region_at(box: np.ndarray, network: Regions, label: int | None) -> tuple[in
 
 
 def attended_columns(regions: Regions, reference: int, repeats: bool) -> np.ndarray:
-    """Which columns of `attended` are shown of a region, best first.
+    """The columns of `attended` to show for a region, best first.
 
     Args:
-        regions: of the image.
-        reference: the region.
-        repeats: whether those in the place of a better one (IoU above `SAME_PLACE`) are shown, too.
+        regions: the regions of the image.
+        reference: index of the region.
+        repeats: whether to show regions that overlap a better one (IoU above `SAME_PLACE`).
     """
     attended = regions.attended[reference]
-    there = np.flatnonzero(attended >= 0)
-    if repeats or not len(there):
-        return there
-    boxes = regions.boxes[attended[there]]
+    present = np.flatnonzero(attended >= 0)
+    if repeats or not len(present):
+        return present
+    boxes = regions.boxes[attended[present]]
     same = iou(boxes[:, None], boxes) > SAME_PLACE
     kept: list[int] = []
-    for column in range(len(there)):
+    for column in range(len(present)):
         if not same[column, kept].any():
             kept.append(column)
-    return there[kept]
+    return present[kept]

@@ -1,9 +1,9 @@
-"""Figures 1 and 7: which regions of an image an object attends to, by networks without and with supervision.
+"""Figures 1 and 7: the regions of an image that an object attends to, without and with supervision.
 
 python -m scripts.figures.attended_regions UNSUP.npz SUP.npz --out FILE.png
 
-The files are those of `vision.attended` for the same images; each is a panel of every pair. The weights written at the
-regions are those that FAN aggregates with: the reference object's row of W_agg (eq. 4).
+The files are written by `vision.attended` for the same images; each is one panel per reference object. The weights at
+the regions are those that FAN aggregates with: the reference object's row of W_agg (eq. 4).
 """
 
 import argparse
@@ -31,8 +31,8 @@ from scripts.figures.attended import (
 from scripts.figures.references import Choice, Reference, find_references, parse_box
 
 REFERENCE, ATTENDED, WEIGHT = "#1f6fff", "#ff8c00", "#d00000"  # the paper's colours
-PANEL, TITLES, FOOT = 3.4, 0.55, 0.35  # inches: the width of a panel, the height of what stands above it, and below all
-LABEL = 0.36, 0.13  # inches: width and height of a weight
+PANEL, TITLES, FOOT = 3.4, 0.55, 0.35  # inches: width of a panel, height of its titles and of the footer
+LABEL = 0.36, 0.13  # inches: width and height of a weight's label
 EXAMPLES = """\
 examples:
   python -m scripts.figures.attended_regions unsup.npz sup.npz --out f.png
@@ -43,14 +43,14 @@ examples:
 def draw_figure(
     files: list[Attended], references: list[Reference], out: Path, across: int, most: int, repeats: bool
 ) -> None:
-    """Writes a PNG: for each reference, the image once for each file, `across` references in a row.
+    """Writes a PNG with one panel per file for each reference object.
 
     Args:
-        files: of the same images.
+        files: files of the same images.
         references: the reference objects.
-        out: the file.
-        across: references in a row.
-        most: attended regions to draw.
+        out: the PNG.
+        across: references per row.
+        most: number of attended regions to draw.
         repeats: see `attended_columns`.
     """
     across = min(across, len(references))
@@ -58,7 +58,7 @@ def draw_figure(
     sizes = files[0].sizes
     heights = [max(PANEL * sizes[each.image, 1] / sizes[each.image, 0] for each in row) + TITLES for row in rows]
     size = across * len(files) * PANEL, sum(heights) + FOOT
-    figure = Figure(figsize=size, layout="constrained")  # without pyplot: no screen, no global state
+    figure = Figure(figsize=size, layout="constrained")  # without pyplot: no display, no global state
     body, foot = figure.subfigures(2, 1, height_ratios=[sum(heights), FOOT])
     cells = body.subfigures(len(rows), across, squeeze=False, height_ratios=heights, wspace=0.02)
     for cell, reference in zip(cells.flat, references, strict=False):
@@ -76,17 +76,17 @@ def draw_figure(
 
 
 def describe(reference: Reference, files: list[Attended]) -> str:
-    """Which image and object, and what the last file, the supervised network's, says it is."""
+    """Image and object, and its category according to the last file, that of the supervised network."""
     regions, region = files[-1].regions[reference.image], reference.regions[-1]
     category = files[-1].classes[regions.labels[region]]
     return f"{reference.name}: {category} {regions.probabilities[region]:.2f}"
 
 
 def remark(files: list[Attended], repeats: bool) -> str:
-    """What stands below the figure."""
-    left_out = "" if repeats else f"; regions that repeat a better one (IoU > {SAME_PLACE:g}) are left out"
+    """The footer."""
+    omitted = "" if repeats else f"; regions that overlap a better one (IoU > {SAME_PLACE:g}) are omitted"
     return (
-        f"blue: reference object; orange: what it attends to, with its row of W_agg (eq. 4){left_out}\n"
+        f"blue: reference object; orange: regions it attends to, with its row of W_agg (eq. 4){omitted}\n"
         f"runs: {', '.join(file.run for file in files)}"
     )
 
@@ -94,7 +94,7 @@ def remark(files: list[Attended], repeats: bool) -> str:
 def draw_attention(
     axes: Axes, regions: Regions, reference: int, most: int, repeats: bool, pixels_an_inch: float
 ) -> None:
-    """Draws the regions that the reference attends to most, the strongest last, and above them the reference."""
+    """Draws the regions that the reference attends to most, strongest last, and then the reference."""
     columns = attended_columns(regions, reference, repeats)[:most]
     weights = regions.weights[reference, columns]
     boxes = regions.boxes[regions.attended[reference, columns]]
@@ -109,15 +109,15 @@ def draw_attention(
 
 
 def label_places(boxes: np.ndarray, label: np.ndarray, picture: tuple[float, float]) -> np.ndarray:
-    """[K, 2] upper left corners of labels at boxes [K, 4], so that they do not hide one another where that is possible.
+    """[K, 2] upper left corners of labels at boxes [K, 4], without overlap if possible.
 
-    Tried are the corners of a box, first outside and then within, and then rows downwards in it; the best box chooses
-    first.
+    Candidates are the corners of a box, first outside and then inside, and then rows down the box. The best box is
+    labeled first.
 
     Args:
-        boxes: the best first.
+        boxes: best first.
         label: [2] width and height of a label.
-        picture: width and height, within which labels stay.
+        picture: width and height of the picture; labels stay inside.
     """
     width, height = label
     taken = np.empty((0, 2))
@@ -126,19 +126,19 @@ def label_places(boxes: np.ndarray, label: np.ndarray, picture: tuple[float, flo
         tried = np.array([(x, y) for y in ys for x in (x1, x2 - width)])
         tried = np.clip(tried, 0, np.maximum(np.array(picture) - label, 0))
         is_free = ~(np.abs(tried[:, None] - taken) < label).all(axis=2).any(axis=1)
-        taken = np.vstack([taken, tried[is_free.argmax()]])  # the first place where none is free
+        taken = np.vstack([taken, tried[is_free.argmax()]])  # the first candidate if none is free
     return taken
 
 
 def _draw_box(axes: Axes, box: np.ndarray, color: str, linewidth: float) -> None:
     x1, y1, x2, y2 = box.tolist()
-    corner = x1 - 0.5, y1 - 0.5  # Where the first pixel begins; its middle is at (x1, y1).
+    corner = x1 - 0.5, y1 - 0.5  # outer edge of the first pixel, whose center is at (x1, y1)
     style = {"fill": False, "edgecolor": color, "linewidth": linewidth}
     axes.add_patch(Rectangle(corner, x2 - x1 + 1, y2 - y1 + 1, **style))
 
 
 class _Pick(argparse.Action):
-    """Gives the image before it, or all where none was named, a reference object."""
+    """Adds a reference object to the preceding image, or to all images if none was given."""
 
     def __call__(self, parser, namespace, values, option_string=None):
         last = namespace.choices.pop() if namespace.choices else Choice(None)
@@ -149,21 +149,21 @@ def build_parser() -> argparse.ArgumentParser:
     """The command line."""
     parser = argparse.ArgumentParser(
         prog="python -m scripts.figures.attended_regions",
-        description="Draws reference objects (blue) and the regions that they attend to (orange), with their weights: "
-        "the object's row of W_agg.",
+        description="Draws reference objects (blue) and the regions they attend to (orange) with their weights: the "
+        "object's row of W_agg.",
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.set_defaults(choices=[])
-    parser.add_argument("files", nargs="+", type=Path, metavar="FILE", help="of vision.attended, a panel each")
-    parser.add_argument("--out", type=Path, required=True, metavar="PNG", help="the file to write")
+    parser.add_argument("files", nargs="+", type=Path, metavar="FILE", help="file of vision.attended, one panel each")
+    parser.add_argument("--out", type=Path, required=True, metavar="PNG", help="output file")
     parser.add_argument(
         "--image",
         dest="choices",
         action="append",
         type=Choice,
         metavar="NAME",
-        help="an image of the files, or a folder of them; may be repeated (default: all)",
+        help="an image of the files, or a folder of images; may be repeated (default: all)",
     )
     parser.add_argument(
         "--object",
@@ -171,7 +171,7 @@ def build_parser() -> argparse.ArgumentParser:
         action=_Pick,
         type=count_from_1,
         metavar="N",
-        help="reference object of the image before it: the Nth of what the networks detect, best first",
+        help="reference object in the preceding image: the Nth best detection of the networks",
     )
     parser.add_argument(
         "--box",
@@ -179,14 +179,14 @@ def build_parser() -> argparse.ArgumentParser:
         action=_Pick,
         type=parse_box,
         metavar="X1,Y1,X2,Y2",
-        help="reference object of the image before it: in each network the region of largest IoU with the box",
+        help="reference object in the preceding image: in each network the region with the largest IoU with the box",
     )
     count = partial(parser.add_argument, type=count_from_1, metavar="N")
-    count("--objects", default=1, help="of each image without --object and --box, the best N (default: %(default)s)")
-    count("--regions", default=5, help="attended regions to draw of each (default: %(default)s)")
-    count("--across", default=2, help="reference objects in a row (default: %(default)s)")
+    count("--objects", default=1, help="reference objects per image without --object and --box (default: %(default)s)")
+    count("--regions", default=5, help="attended regions per reference (default: %(default)s)")
+    count("--across", default=2, help="reference objects per row (default: %(default)s)")
     parser.add_argument(
-        "--repeats", action="store_true", help=f"draw regions, too, that repeat a better one (IoU > {SAME_PLACE:g})"
+        "--repeats", action="store_true", help=f"also draw regions that overlap a better one (IoU > {SAME_PLACE:g})"
     )
     return parser
 
@@ -197,7 +197,7 @@ def main() -> None:
     files = read_together(options.files)
     references = list(find_references(files, options.choices, options.objects))
     if not references:
-        raise UserError(f"{options.files[0]}: in none of its images is there a region; write it for other images")
+        raise UserError(f"{options.files[0]}: no image has a region; write the file for other images")
     draw_figure(files, references, options.out, options.across, options.regions, options.repeats)
     for reference in references:
         overlaps = ", ".join(f"{overlap:.2f}" for overlap in reference.overlaps)

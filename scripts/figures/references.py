@@ -1,4 +1,4 @@
-"""Which objects of which images a figure is to show: by number or box, found again in several networks."""
+"""The reference objects of a figure: chosen by number or box, and matched between networks."""
 
 import argparse
 from collections.abc import Iterator
@@ -13,7 +13,7 @@ from scripts.figures.attended import LEAST_SCORE, Attended, Objects, common_obje
 
 
 class Box(NamedTuple):
-    """Corners in pixels, as the user gave them."""
+    """Corners in pixels, as given on the command line."""
 
     x1: float
     y1: float
@@ -25,14 +25,14 @@ class Box(NamedTuple):
 
 
 class Choice(NamedTuple):
-    """An image that is to be drawn, None for all, and its reference objects: numbers from 1, or boxes."""
+    """An image to draw (None for all) and its reference objects: numbers from 1, or boxes."""
 
     image: str | None
     picks: tuple[int | Box, ...] = ()
 
 
 class Reference(NamedTuple):
-    """A reference object: index of its image, its region [F] in each file with their overlaps [F], and its name."""
+    """A reference object: index of its image, its regions [F] in the F files, their overlaps [F], and its name."""
 
     image: int
     regions: np.ndarray
@@ -41,10 +41,10 @@ class Reference(NamedTuple):
 
 
 def find_references(files: list[Attended], choices: list[Choice], objects: int) -> Iterator[Reference]:
-    """The reference objects of the choices; of one without picks, the `objects` best of each of its images.
+    """Yields the chosen reference objects; a choice without picks has the best `objects` of each of its images.
 
     Raises:
-        UserError: there is no such image, no object of that number, or the box lies beside the picture or all regions.
+        UserError: unknown image or object number, or a box outside the picture or without an overlapping region.
     """
     names = names_of(files[0].images)
     for choice in choices or [Choice(None)]:
@@ -61,15 +61,15 @@ def find_references(files: list[Attended], choices: list[Choice], objects: int) 
                     what = f"object {pick}"
                 for file, overlap in zip(files, overlaps, strict=True):
                     if not overlap:
-                        raise UserError(f"{names[image]}: no region of {file.run} meets {what}; choose another")
+                        raise UserError(f"{names[image]}: no region of {file.run} overlaps {what}; choose another")
                 yield Reference(image, regions, overlaps, f"{names[image]}, {what}")
 
 
 def images_of(images: tuple[Path, ...], name: str | None) -> list[int]:
-    """Indices of the images of that name, or of that path, or in that folder; without one, of all.
+    """Indices of the images with that name or path, or in that folder; of all images without a name.
 
     Raises:
-        UserError: there is none, or several have the name.
+        UserError: no image matches, or several have the name.
     """
     if name is None:
         return list(range(len(images)))
@@ -77,9 +77,9 @@ def images_of(images: tuple[Path, ...], name: str | None) -> list[int]:
     found = [index for index, image in enumerate(images) if path == image or path in image.parents]
     by_name = [index for index, image in enumerate(images) if image.name == name]
     if not found and len(by_name) > 1:
-        raise UserError(f"--image {name}: {len(by_name)} images have this name; give the path of one")
+        raise UserError(f"--image {name}: {len(by_name)} images have this name; give a path")
     if not (found or by_name):
-        raise UserError(f"--image {name}: not among the images of the files ({some(names_of(images))})")
+        raise UserError(f"--image {name}: not in the files; choose from {some(names_of(images))}")
     return found or by_name
 
 
@@ -87,16 +87,16 @@ def _object_of_number(found: Objects, number: int, image: str) -> tuple[np.ndarr
     if not 1 <= number <= len(found.regions):
         raise UserError(
             f"--object {number}: {image} has {len(found.regions)} objects with a score of at least {LEAST_SCORE:g}; "
-            "give a number from 1 on, or a --box"
+            "give one of their numbers, from 1, or a --box"
         )
     return found.regions[number - 1], found.overlaps[number - 1]
 
 
 def require_in_picture(box: Box, size: np.ndarray, image: str) -> None:
-    """Raises a `UserError` where no pixel of a picture, `size` [2] width and height, lies in the box."""
+    """Raises a `UserError` if the box is outside a picture of `size` [2], width and height."""
     width, height = size.tolist()
     if box.x1 > width - 1 or box.y1 > height - 1 or box.x2 < 0 or box.y2 < 0:
-        raise UserError(f"--{box}: outside {image}, which is {width} x {height} pixels large")
+        raise UserError(f"--{box}: outside {image}, which has {width} x {height} pixels")
 
 
 def parse_box(text: str) -> Box:
@@ -104,7 +104,7 @@ def parse_box(text: str) -> Box:
     try:
         box = Box(*map(float, text.split(",")))
     except (TypeError, ValueError):
-        raise argparse.ArgumentTypeError(f"{text} is no box x1,y1,x2,y2 in pixels") from None
+        raise argparse.ArgumentTypeError(f"{text} must be x1,y1,x2,y2 in pixels") from None
     if not (np.isfinite(box).all() and box.x1 <= box.x2 and box.y1 <= box.y2):
-        raise argparse.ArgumentTypeError(f"{text} is no box x1,y1,x2,y2 in pixels with x1 <= x2 and y1 <= y2")
+        raise argparse.ArgumentTypeError(f"{text} must be x1,y1,x2,y2 in pixels with x1 <= x2 and y1 <= y2")
     return box

@@ -1,5 +1,5 @@
 "use strict";
-// The address says what is shown, #image=NAME&object=N; links lead to other addresses, and all else follows from them.
+// The address, #image=NAME&object=N, determines what is shown. Links only change the address.
 (() => {
   const content = JSON.parse(document.getElementById("content").textContent);
   const { images, networks } = content;
@@ -21,7 +21,7 @@
     return `#${new URLSearchParams(values)}`;
   }
 
-  // --- what is there from the start -----------------------------------------------------------------------------
+  // --- set-up ---------------------------------------------------------------------------------------------------
 
   function makePanel(network) {
     const picture = element("div", { className: "picture" });
@@ -42,7 +42,7 @@
     );
   }
 
-  // Side by side, the choice of a wide screen, comes first; then each network alone.
+  // Side by side, the default on wide screens, comes first; then each network alone.
   function makeNetworkChoice() {
     const sideBySide = networks.length > 1 ? [["side by side", "all"]] : [];
     const choices = [...sideBySide, ...networks.map((network, number) => [network.variant, String(number)])];
@@ -54,9 +54,9 @@
     byId("networks").hidden = networks.length < 2;
   }
 
-  function tellWhatIsLeftOut() {
+  function showSkippedImages() {
     byId("left-out").hidden = !content.leftOut.length;
-    byId("left-out").append(...content.leftOut.map((line) => element("li", { textContent: `Left out: ${line}` })));
+    byId("left-out").append(...content.leftOut.map((line) => element("li", { textContent: `Skipped: ${line}` })));
     byId("runs").textContent = `Runs: ${networks.map((network) => network.run).join(", ")}`;
   }
 
@@ -93,11 +93,11 @@
     place(link, region.box, image);
     const [x1, y1, x2, y2] = region.box;
     const part = ((x2 - x1 + 1) * (y2 - y1 + 1)) / (image.width * image.height);
-    link.style.zIndex = Math.max(1, Math.round(1000 * (1 - part))); // The smaller lies above the larger.
+    link.style.zIndex = Math.max(1, Math.round(1000 * (1 - part))); // Smaller objects are above larger ones.
     return link;
   }
 
-  // A box ends where its last pixel ends.
+  // A box includes its last pixel.
   function place(item, [x1, y1, x2, y2], { width, height }) {
     item.style.left = `${(100 * x1) / width}%`;
     item.style.top = `${(100 * y1) / height}%`;
@@ -110,7 +110,7 @@
   function showObject() {
     const image = images[shown.image];
     const found = image.networks.map((network) => attendedRegions(network));
-    const strongest = Math.max(...found.flat().map((each) => each.weight), 1e-9); // Panels can be compared.
+    const strongest = Math.max(...found.flat().map((each) => each.weight), 1e-9); // The same scale in all panels.
     panels.forEach((panel, index) => drawObject(panel, image, image.networks[index], found[index], strongest));
   }
 
@@ -139,7 +139,7 @@
     });
     panel.marks.forEach((mark) => mark.remove());
     panel.marks = found.map((each) => makeMark(image, regions[each.region].box, each.text, each.weight / strongest));
-    panel.picture.append(...panel.marks.slice().reverse()); // the strongest above the others
+    panel.picture.append(...panel.marks.slice().reverse()); // the strongest on top
     panel.lines.replaceChildren(
       ...found.map((each) => makeLine(image, regions[object.region].box, regions[each.region].box, each.weight / strongest)),
     );
@@ -154,7 +154,7 @@
     place(mark, box, image);
     mark.style.borderWidth = `${1.5 + 2.5 * strength}px`;
     mark.style.zIndex = 2000;
-    mark.setAttribute("aria-hidden", "true"); // The list below says it.
+    mark.setAttribute("aria-hidden", "true"); // The list below has the same weights.
     mark.classList.toggle("at-right", box[0] + box[2] > 1.5 * image.width);
     mark.classList.toggle("at-top", box[1] < 0.06 * image.height);
     return mark;
@@ -191,15 +191,15 @@
 
   function describe(object, region, found) {
     const sum = found.reduce((total, each) => total + each.weight, 0);
-    const stands = object.overlap < content.samePlace ? ` (the nearest region, IoU ${object.overlap.toFixed(2)})` : "";
+    const closest = object.overlap < content.samePlace ? ` (closest region, IoU ${object.overlap.toFixed(2)})` : "";
     return (
-      `Object ${shown.object + 1}, here ${region.category} ${region.probability.toFixed(2)}${stands}: ` +
-      `attends to these with ${sum.toFixed(3)} of 1, to itself with ${object.selfWeight}. ` +
-      `Its row holds ${object.rowMass} of the weight of all pairs.`
+      `Object ${shown.object + 1}: ${region.category} ${region.probability.toFixed(2)}${closest}. ` +
+      `Weight of the regions shown: ${sum.toFixed(3)}; of the object itself: ${object.selfWeight}. ` +
+      `Share of its row in the total weight of all pairs: ${object.rowMass}.`
     );
   }
 
-  // --- the address, and what is pressed ---------------------------------------------------------------------------
+  // --- address and keyboard -------------------------------------------------------------------------------------
 
   function follow() {
     const wanted = new URLSearchParams(location.hash.slice(1));
@@ -208,14 +208,14 @@
     const image = Math.max(number, 0);
     const object = Number(wanted.get("object") ?? 0) - 1;
     const objects = Math.max(...images[image].networks.map((network) => network.objects.length));
-    const isThere = number === image && Number.isInteger(object) && object < objects;
+    const exists = number === image && Number.isInteger(object) && object < objects;
     if (image !== shown.image) showImage(image);
     shown.image = image;
-    shown.object = isThere && object >= 0 ? object : -1;
-    const lacks = name !== null && number < 0 ? `No image ${name} here; this is the first. ` : "";
-    const lacksObject = !lacks && !isThere && name !== null ? `No object ${wanted.get("object")} here. ` : "";
-    const state = shown.object >= 0 ? `Object ${shown.object + 1} of ${objects}.` : `${objects} objects; click one.`;
-    byId("status").textContent = lacks + lacksObject + state;
+    shown.object = exists && object >= 0 ? object : -1;
+    const unknownImage = name !== null && number < 0 ? `Unknown image ${name}; showing the first image. ` : "";
+    const unknownObject = !unknownImage && !exists && name !== null ? `Unknown object ${wanted.get("object")}. ` : "";
+    const state = shown.object >= 0 ? `Object ${shown.object + 1} of ${objects}.` : `${objects} objects. Click one.`;
+    byId("status").textContent = unknownImage + unknownObject + state;
     showObject();
   }
 
@@ -225,7 +225,7 @@
     panels.forEach((panel, index) => {
       panel.figure.hidden = choice !== "all" && Number(choice) !== index;
     });
-    const first = panels.find((panel) => !panel.figure.hidden); // Tab goes through each object once.
+    const first = panels.find((panel) => !panel.figure.hidden); // Tab visits each object once.
     panels.forEach((panel) => panel.objects.forEach((link) => (link.tabIndex = panel === first ? 0 : -1)));
   }
 
@@ -234,7 +234,7 @@
     showControls();
   }
 
-  // The browser tells of a new address later, and keys may come faster.
+  // The hashchange event comes later, and keys may be faster.
   function go(hash) {
     location.hash = hash;
     update();
@@ -244,16 +244,16 @@
     if (event.ctrlKey || event.metaKey || event.altKey || event.shiftKey) return;
     if (event.key === "Escape" && shown.object >= 0) go(address(shown.image));
     const step = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
-    if (step === undefined || event.target.matches("input")) return; // Slider and choice have arrows of their own.
+    if (step === undefined || event.target.matches("input")) return; // Inputs use the arrow keys themselves.
     event.preventDefault();
-    const wasInside = byId("panels").contains(document.activeElement); // What has the focus is about to go.
+    const wasInside = byId("panels").contains(document.activeElement); // The focused element is about to be removed.
     go(address((shown.image + step + images.length) % images.length));
     if (wasInside) byId("name").focus({ preventScroll: true });
   }
 
   makeThumbnails();
   makeNetworkChoice();
-  tellWhatIsLeftOut();
+  showSkippedImages();
   addEventListener("hashchange", update);
   document.addEventListener("keydown", press);
   byId("controls").addEventListener("input", update);

@@ -1,9 +1,9 @@
-"""A page on which a reader clicks an object of an image and sees what it attends to: one HTML file.
+"""A web page in one HTML file: click an object of an image to see the regions it attends to.
 
 python -m scripts.figures.relations_page UNSUP.npz SUP.npz --out FILE.html
 
-The files are those of `vision.attended` for the same images; each is a network of the page. Images, style and script
-are in the page itself: it loads nothing, works from a disk, and its Content-Security-Policy forbids all else.
+The files are written by `vision.attended` for the same images; each is one network on the page. Images, style and
+script are embedded: the page works offline, and its Content-Security-Policy blocks all requests.
 """
 
 import argparse
@@ -37,19 +37,19 @@ from scripts.figures.attended import (
 
 TEMPLATE = Path(__file__).with_suffix(".html")
 LONG_SIDE, THUMBNAIL = 800, 96  # pixels
-MOST_OBJECTS = 40  # of an image
+MOST_OBJECTS = 40  # per image
 DIGITS = 2  # of scores
 EXAMPLE = "example: python -m scripts.figures.relations_page unsup.npz sup.npz --out relations.html"
 BAR = {"unit": "image", "mininterval": 1, "leave": False, "delay": 5}
 
 
 def make_page(files: list[Attended], least_score: float, title: str) -> str:
-    """The page of files of the same images.
+    """The HTML of the page.
 
     Args:
-        files: a network each.
+        files: files of the same images, one per network.
         least_score: see `common_objects`.
-        title: of the page.
+        title: title of the page.
     """
     names = names_of(files[0].images)
     images = [
@@ -73,29 +73,29 @@ def make_page(files: list[Attended], least_score: float, title: str) -> str:
 
 
 def fill_template(title: str, content: dict[str, Any], limits: dict[str, Any]) -> str:
-    """The template with what belongs at its marks, `{{name}}`: nothing that is put in is looked through for marks."""
+    """The template with its placeholders `{{name}}` filled; placeholders in inserted text are left alone."""
     style, script = (TEMPLATE.with_suffix(suffix).read_text(encoding="utf-8") for suffix in (".css", ".js"))
     parts = {name: html.escape(str(value)) for name, value in limits.items()}
     parts |= {"title": html.escape(title), "style": style, "script": script, "content": script_json(content)}
-    return re.sub(r"{{(\w+)}}", lambda mark: parts[mark[1]], TEMPLATE.read_text(encoding="utf-8"))
+    return re.sub(r"{{(\w+)}}", lambda placeholder: parts[placeholder[1]], TEMPLATE.read_text(encoding="utf-8"))
 
 
 def script_json(value: Any) -> str:
-    """JSON that may stand in a script element: without `<` no name in it ends the element or begins a comment."""
+    """JSON for a script element: `<` is escaped, so that no name can end the element or begin a comment."""
     return json.dumps(value, separators=(",", ":")).replace("<", "\\u003c")
 
 
 def describe_image(files: list[Attended], number: int, name: str, least_score: float) -> dict[str, Any]:
-    """What the page knows of an image.
+    """The content of the page for one image.
 
     Raises:
-        UserError: the file cannot be read any more, or is not the one that it was.
+        UserError: the image file cannot be read or has changed.
     """
     path, (width, height) = files[0].images[number], files[0].sizes[number].tolist()
     pixels = read_pixels(path)
     if pixels.shape[:2] != (height, width):
         raise UserError(
-            f"{path}: is {pixels.shape[1]} x {pixels.shape[0]} pixels large and was {width} x {height}; "
+            f"{path}: has {pixels.shape[1]} x {pixels.shape[0]} pixels instead of {width} x {height}; "
             "run vision.attended again"
         )
     networks = [file.regions[number] for file in files]
@@ -117,13 +117,13 @@ def describe_image(files: list[Attended], number: int, name: str, least_score: f
 def describe_network(
     regions: Regions, references: np.ndarray, overlaps: np.ndarray, classes: tuple[str, ...]
 ) -> dict[str, Any]:
-    """What one network says of an image's objects: `regions`, and `objects` that point at them by number.
+    """The objects of an image in one network: `regions`, and `objects` that refer to them by number.
 
     Args:
-        regions: all of the image; kept are those that some object is or attends to.
+        regions: all regions of the image; only objects and regions they attend to are kept.
         references: [O] the region of each object; -1 for none.
-        overlaps: [O] its IoU with the object.
-        classes: the categories.
+        overlaps: [O] IoU of that region with the object.
+        classes: names of the categories.
     """
     references, overlaps = references[references >= 0], overlaps[references >= 0]
     attended = regions.attended[references]
@@ -159,7 +159,7 @@ def describe_network(
 
 
 def jpeg_uri(pixels: np.ndarray, long_side: int, quality: int) -> str:
-    """Data URI of an image [H, W, 3], made smaller where its long side has more than `long_side` pixels."""
+    """Data URI of an image [H, W, 3], reduced if its long side exceeds `long_side` pixels."""
     image = Image.fromarray(pixels)
     image.thumbnail((long_side, long_side), Image.Resampling.LANCZOS)
     buffer = io.BytesIO()
@@ -174,7 +174,7 @@ def score(text: str) -> float:
     except ValueError:
         value = np.nan
     if not 0 <= value <= 1:
-        raise argparse.ArgumentTypeError(f"{text} is no number from 0 to 1")
+        raise argparse.ArgumentTypeError(f"{text} must be a number from 0 to 1")
     return value
 
 
@@ -182,22 +182,25 @@ def main() -> None:
     """Command line of `python -m scripts.figures.relations_page`."""
     parser = argparse.ArgumentParser(
         prog="python -m scripts.figures.relations_page",
-        description="Makes a page, one HTML file that loads nothing, on which a reader clicks an object of an image "
-        "and sees what it attends to in one network or several.",
+        description="Makes a web page in one HTML file that works offline: click an object of an image to see the "
+        "regions it attends to in one or more networks.",
         epilog=EXAMPLE,
     )
-    parser.add_argument("files", nargs="+", type=Path, metavar="FILE", help="of vision.attended, a network each")
-    parser.add_argument("--out", type=Path, required=True, metavar="HTML", help="the file to write")
-    parser.add_argument("--title", default="What objects attend to", help="of the page (default: %(default)s)")
+    parser.add_argument("files", nargs="+", type=Path, metavar="FILE", help="file of vision.attended, one per network")
+    parser.add_argument("--out", type=Path, required=True, metavar="HTML", help="output file")
+    parser.add_argument("--title", default="What objects attend to", help="title of the page (default: %(default)s)")
     parser.add_argument(
-        "--score", type=score, default=LEAST_SCORE, help="least score of what can be clicked (default: %(default)s)"
+        "--score",
+        type=score,
+        default=LEAST_SCORE,
+        help="lowest score of objects that can be clicked (default: %(default)s)",
     )
     options = parser.parse_args()
     files = read_together(options.files)
     page = make_page(files, options.score, options.title)
     write_text(options.out, page)
     images, left_out = len(files[0].images), len({line for file in files for line in file.left_out})
-    print(f"written: {options.out} ({images:,} images, {left_out:,} left out, {len(page) / 1e6:.1f} MB)")
+    print(f"written: {options.out} ({images:,} images, {left_out:,} skipped, {len(page) / 1e6:.1f} MB)")
 
 
 if __name__ == "__main__":

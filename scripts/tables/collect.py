@@ -1,22 +1,22 @@
-"""A table's numbers gathered from the run folders: what its runs measured, and which runs are missing."""
+"""Collects the numbers of a table from its run folders, and lists the runs that are missing."""
 
 import json
 import math
 import re
-import shlex
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from data.common.errors import UserError
-from data.common.files import read_json, read_text, read_yaml
+from data.common.files import read_text, read_yaml
 from data.common.runs import RunFolder
 from scripts.evaluation.metrics.trials import Difference, Summary, paired_difference, summarize
+from scripts.evaluation.metrics_file import EVALUATE_AGAIN, metrics_path, read_metrics
 from scripts.tables.paper import Metric, Number, Row, Table
 
 IDENTITY = ("preset", "dataset", "variant", "seed")
 RECORD = {"commit": str, "versions": dict, "device": str, "machine": str, "seconds": (int, float), "finished": str}
-TRAIN_AGAIN = "remove the run folder and train again"
+TRAIN_AGAIN = "delete the run folder and train again"
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class Run:
 
 
 class Gap(NamedTuple):
-    """A run that the table needs and cannot use yet, and why."""
+    """A run that the table needs but cannot use yet, and why."""
 
     dataset: str
     variant: str
@@ -43,13 +43,13 @@ class Gap(NamedTuple):
 
 @dataclass(frozen=True)
 class Cell:
-    """One variant in one row: the paper's number and ours by seed, all in the paper's unit.
+    """One variant in one row: the paper's number and ours by seed, in the unit of the paper.
 
     Args:
-        references: what ours must be read against, by label and seed.
-        against_first: ours less the row's first variant, over the seeds that both have.
+        references: values to compare ours with, by label and seed.
+        against_first: ours minus the first variant of the row, over their common seeds.
         best_reference: the reference with the highest mean, of this variant or of one without pair weights.
-        against_best: ours less the best reference.
+        against_best: ours minus the best reference.
     """
 
     row: Row
@@ -64,23 +64,23 @@ class Cell:
 
     @property
     def ours(self) -> Summary | None:
-        """Mean over our trials; None before the first."""
+        """Mean over our trials; None without a trial."""
         return summarize(list(self.values.values())) if self.values else None
 
     @property
     def trials(self) -> int:
-        """How many trials it has; of a variant without pair weights, how many reference values."""
+        """Number of trials; for a variant without pair weights, the number of reference values."""
         return max([len(self.values), *map(len, self.references.values())])
 
     @property
     def difference(self) -> float | None:
-        """Our mean less the paper's, where there are both."""
+        """Our mean minus the paper's; None if one is missing."""
         return self.ours.mean - self.paper.mean if self.ours and self.paper else None
 
 
 @dataclass(frozen=True)
 class Curve:
-    """A metric over K on one data set, of which `dataset` is the label: at `top_k[i]` its row is `rows[i]`."""
+    """A metric over K on the dataset with label `dataset`: the row at `top_k[i]` is `rows[i]`."""
 
     dataset: str
     metric: Metric
@@ -89,19 +89,19 @@ class Curve:
 
 
 def collect_runs(table: Table, preset: str, runs: Path, published: Path | None = None) -> tuple[list[Run], list[Gap]]:
-    """Reads every run of the table's data sets and variants, whatever its seed.
+    """Reads the runs of all datasets, variants and seeds of a table.
 
     Args:
         table: the table to fill.
-        preset: one of the table's; at `mini` seed 0 is enough, at others a row needs all its trials.
-        runs: the folder above `<preset>/<data set>/<variant>/seed<k>`.
-        published: a folder of `.runs.jsonl`, from which runs are taken whose own folder cannot be used.
+        preset: at `mini`, seed 0 completes a row; at other presets a row needs all its trials.
+        runs: the folder that contains `<preset>/<dataset>/<variant>/seed<k>`.
+        published: a folder of `.runs.jsonl` files, used for runs without a usable folder.
 
     Returns:
-        The runs that can be used, and the needed or begun ones that cannot.
+        The usable runs, and the runs that are needed or started but not usable.
 
     Raises:
-        UserError: a file of a run is damaged, or the runs of one variant differ in more than their seed.
+        UserError: a file of a run is damaged, or runs of one variant have different configs.
     """
     found, gaps = [], []
     lines = _published_runs(published) if published else {}
@@ -124,17 +124,17 @@ def collect_runs(table: Table, preset: str, runs: Path, published: Path | None =
 
 
 def trials_needed(table: Table, preset: str, dataset: str) -> int:
-    """How many seeds fill the data set's rows: their trials, or one at the miniature preset."""
+    """Number of seeds that complete the rows of a dataset."""
     return 1 if preset == "mini" else max(row.trials for row in table.rows if row.dataset == dataset)
 
 
 def fill_cells(table: Table, runs: list[Run]) -> list[list[Cell]]:
-    """Each row's cells, in the order of the columns."""
+    """The cells of each row, in the order of the columns."""
     return [_fill_row(table, row, runs) for row in table.rows]
 
 
 def fill_curves(table: Table, runs: list[Run]) -> list[Curve]:
-    """The table's `curves` on each data set that has runs, for the variants that its rows have at some K."""
+    """The curves of the table on each dataset that has runs, with the variants of its rows."""
     curves = []
     for metric in table.curves:
         rows = {row.dataset: row for row in table.rows if row.metric.name.startswith(metric.name)}
@@ -143,12 +143,12 @@ def fill_curves(table: Table, runs: list[Run]) -> list[Curve]:
 
 
 def is_reference(cell: Cell) -> bool:
-    """Whether a cell has reference values alone."""
+    """Whether a cell only has references."""
     return cell.variant in cell.row.references_alone
 
 
 def reference_columns(curve: Curve) -> dict[str, list[dict[int, float]]]:
-    """Values by seed at each K, by label, of the references of the curve's variants without pair weights."""
+    """The references of the curve's variants without pair weights: label → values by seed at each K."""
     return {
         f"{label} of {cell.label}": [row[place].references[label] for row in curve.rows]
         for place, cell in enumerate(curve.rows[0])
@@ -156,26 +156,6 @@ def reference_columns(curve: Curve) -> dict[str, list[dict[int, float]]]:
         for label, by_seed in cell.references.items()
         if by_seed
     }
-
-
-def fill_commands(table: Table, preset: str, runs: Path, gaps: list[Gap]) -> list[str]:
-    """One command a data set that makes its missing runs."""
-    seeds: dict[str, set[int]] = {}
-    for gap in gaps:
-        seeds.setdefault(gap.dataset, set()).add(gap.seed)
-    elsewhere = [] if runs == Path("runs") else ["--runs", str(runs)]
-    commands = []
-    for dataset, missing in seeds.items():
-        seed_list = ",".join(map(str, sorted(missing)))
-        datasets = ["--datasets", dataset] if len(table.presets) > 1 else []
-        commands.append(f"{script_of(table, preset)} {shlex.join([*datasets, '--seeds', seed_list, *elsewhere])}")
-    return commands
-
-
-def script_of(table: Table, preset: str) -> str:
-    """The script that makes the table's runs. That of a study has one preset and data set, and no options for them."""
-    script = f"scripts/{table.name}.sh"
-    return f"{script} --preset {preset}" if len(table.presets) > 1 else script
 
 
 def _fill_row(table: Table, row: Row, runs: list[Run]) -> list[Cell]:
@@ -190,7 +170,7 @@ def _fill_row(table: Table, row: Row, runs: list[Run]) -> list[Cell]:
         for name, label in labels.items():
             references[run.variant][label][run.seed] = run.metrics[name] * row.metric.times
     first = next(variant for variant in row.cells if variant not in row.references_alone)
-    of_others = {
+    base_references = {
         f"{label} of {table.columns[variant]}": by_seed
         for variant in row.cells
         if variant in row.references_alone
@@ -198,7 +178,7 @@ def _fill_row(table: Table, row: Row, runs: list[Run]) -> list[Cell]:
     }
     cells = []
     for variant, paper in row.cells.items():
-        best = _best({**references[variant], **of_others}) if values[variant] else None
+        best = _best({**references[variant], **base_references}) if values[variant] else None
         cells.append(
             Cell(
                 row=row,
@@ -216,7 +196,7 @@ def _fill_row(table: Table, row: Row, runs: list[Run]) -> list[Cell]:
 
 
 def _best(references: dict[str, dict[int, float]]) -> tuple[str, dict[int, float]] | None:
-    """The label and the values of the reference with the highest mean; None without any."""
+    """Label and values of the reference with the highest mean, or None."""
     measured = {label: by_seed for label, by_seed in references.items() if by_seed}
     if not measured:
         return None
@@ -224,7 +204,7 @@ def _best(references: dict[str, dict[int, float]]) -> tuple[str, dict[int, float
 
 
 def _fill_curve(table: Table, metric: Metric, row: Row, runs: list[Run]) -> Curve:
-    """The cells at every K at which all runs were evaluated, in rows made like the given one of the table."""
+    """The cells at every K at which all runs were evaluated, in rows like the given row of the table."""
     weighing = [
         run.metrics.keys()
         for run in runs
@@ -238,71 +218,65 @@ def _fill_curve(table: Table, metric: Metric, row: Row, runs: list[Run]) -> Curv
 
 
 def _published_runs(folder: Path) -> dict[tuple[str, str, str, int], Run]:
-    """The runs that the `.runs.jsonl` of a folder list, by preset, data set, variant and seed."""
-    remedy = "restore it, or leave --published out"
+    """The runs in the `.runs.jsonl` files of a folder, by preset, dataset, variant and seed."""
+    remedy = "restore it, or omit --published"
     found = {}
     for path in sorted(folder.glob("*.runs.jsonl")):
         for line in read_text(path, "list of runs", remedy).splitlines():
             try:
                 values = json.loads(line)
+                if "epochs" in values:  # learning_curves and text_recipe: not runs of a table
+                    continue
                 record = {name: values[name] for name in RECORD if name != "finished"} | {"finished": values["date"]}
                 run = Run(*(values[name] for name in IDENTITY), values["config"], values["metrics"], record)
             except (KeyError, TypeError, json.JSONDecodeError) as error:
-                raise UserError(f"{path}: {line[:60]!r} does not describe a run ({error}); {remedy}") from None
+                raise UserError(f"{path}: {line[:60]!r} is not a run ({error}); {remedy}") from None
             found[run.preset, run.dataset, run.variant, run.seed] = run
     if not found:
-        raise UserError(f"--published {folder}: has no .runs.jsonl; give a folder of published results")
+        raise UserError(f"--published {folder}: contains no .runs.jsonl; give a folder of published results")
     return found
 
 
 def _seeds_in(folder: Path) -> set[int]:
-    names = [path.name for path in folder.glob("seed*")]
-    return {int(name.removeprefix("seed")) for name in names if re.fullmatch(r"seed\d+", name)}
+    names = [re.fullmatch(r"seed(\d+)", path.name) for path in folder.glob("seed*")]
+    return {int(name[1]) for name in names if name}
 
 
 def _unusable(run: RunFolder, metrics: set[str]) -> str | None:
-    """Why a run cannot enter the table, or None where it can."""
+    """Why a run cannot be used, or None."""
     if not run.config_path.exists():
         return "not begun"
     if not run.finished:
         return "training has not ended"
-    if metrics - _read_metrics(run).keys():
+    if metrics - read_metrics(run.path).keys():
         return "not evaluated"
     return None
 
 
-def _read_metrics(run: RunFolder) -> dict[str, Any]:
-    path = run.path / "metrics.json"
-    if not path.exists():
-        return {}
-    metrics = read_json(path, "metrics file", "remove it and evaluate again")
-    if not isinstance(metrics, dict):
-        raise UserError(f"{path}: metrics file must hold names and numbers; remove it and evaluate again")
-    return metrics
-
-
 def _read_run(run: RunFolder, preset: str, dataset: str, variant: str, seed: int, needed: set[str]) -> Run:
-    metrics, record = _read_metrics(run), run.record()
+    metrics, record = read_metrics(run.path), run.record()
     for name in sorted(needed):
         if type(metrics[name]) not in (int, float) or not math.isfinite(metrics[name]):
-            raise UserError(f"{run.path}/metrics.json: {name} is {metrics[name]!r}, not a number; evaluate again")
+            raise UserError(
+                f"{metrics_path(run.path)}: {name} must be a finite number, not {metrics[name]!r}; {EVALUATE_AGAIN}"
+            )
     for key, kind in RECORD.items():
         if not isinstance(record, dict) or not isinstance(record.get(key), kind):
             raise UserError(
-                f"{run.path}/run.json: its entry {key} is missing or damaged; remove it and run the train command again"
+                f"{run.path}/run.json: {key} is missing or damaged; delete the file and run the train command again"
             )
     config = read_yaml(run.config_path, "config of a run", TRAIN_AGAIN)
     identity = {"preset": preset, "dataset": dataset, "variant": variant}
     if not isinstance(config, dict) or not identity.items() <= config.items():
-        raise UserError(f"{run.config_path}: not the config of {preset}/{dataset}/{variant}; {TRAIN_AGAIN}")
+        raise UserError(f"{run.config_path}: not a config of {preset}/{dataset}/{variant}; {TRAIN_AGAIN}")
     return Run(preset, dataset, variant, seed, config, metrics, record)
 
 
 def _require_one_config(folder: Path, runs: list[Run]) -> None:
-    """Trials of one experiment differ in their seed alone; a mean over several configs would mean nothing."""
+    """Raises a `UserError` unless the runs, trials of one experiment, have the same config."""
     for run in runs[1:]:
         if run.config != runs[0].config:
             raise UserError(
-                f"{folder}: seed{runs[0].seed} and seed{run.seed} have different config.yaml, so they are no "
-                "trials of one experiment; move one of them to another runs folder"
+                f"{folder}: seed{runs[0].seed} and seed{run.seed} have different config.yaml files, so they are not "
+                "trials of the same experiment; move one of them to another runs folder"
             )

@@ -1,6 +1,6 @@
-"""Held-out accuracy and center-mass by epoch: `python -m scripts.tables.learning_curves SETTING…`.
+"""Held-out accuracy and center-mass over epochs: `python -m scripts.tables.learning_curves SETTING…`.
 
-Writes <out>/<preset>/learning_curves.md, .png, and .runs.jsonl with a line a run.
+Writes <out>/<preset>/learning_curves.md and .png, and .runs.jsonl with one line per run.
 """
 
 import argparse
@@ -15,7 +15,7 @@ from data.common.errors import UserError, run_command
 from data.common.files import read_yaml, write_text
 from data.common.runs import RunFolder
 from scripts.evaluation.metrics.trials import summarize
-from scripts.tables.curves import Line, Panel, draw_panels
+from scripts.tables.charts import Line, Panel, draw_panels
 from scripts.tables.markdown import markdown_table
 from scripts.tables.paper import PRESETS
 
@@ -25,10 +25,10 @@ PANELS = {"held_out_accuracy": "held-out accuracy", "accuracy": "training accura
 
 @dataclass(frozen=True)
 class Setting:
-    """The runs of one setting, a seed each, all of as many epochs.
+    """The runs of one setting, one per seed, with the same number of epochs.
 
     Args:
-        name: of its folder among the runs.
+        name: name of its folder in the folder of runs.
         runs: seed, config, record and log of each run.
     """
 
@@ -36,7 +36,7 @@ class Setting:
     runs: list[dict[str, Any]]
 
     def curves(self, metric: str) -> np.ndarray:
-        """[seeds, epochs] of a metric of the log; no column where it has none, as center-mass without FAN."""
+        """[seeds, epochs] a metric of the log; [seeds, 0] if it is not logged, such as center-mass without FAN."""
         return np.array([[line[metric] for line in run["epochs"] if metric in line] for run in self.runs])
 
 
@@ -44,29 +44,29 @@ def read_setting(name: str, runs: Path, preset: str) -> Setting:
     """Reads the finished runs of a setting.
 
     Raises:
-        UserError: it has none, or they were trained without a hold-out or by different configs.
+        UserError: there is no run, or the runs have no hold-out or different configs.
     """
     folder = runs / name / preset
     finished = [run for run in map(RunFolder, sorted(folder.glob("*/*/seed*"))) if run.finished]
     found = [read_run(run) for run in finished]
     if not found:
-        raise UserError(f"{folder}: holds no finished run; {STUDY}")
+        raise UserError(f"{folder}: contains no finished run; {STUDY}")
     if any(run["config"] != found[0]["config"] for run in found):
-        raise UserError(f"{folder}: its runs are of different configs; give each study a --runs of its own")
+        raise UserError(f"{folder}: the runs have different configs; use a separate --runs folder for each study")
     return Setting(name, found)
 
 
 def read_run(run: RunFolder) -> dict[str, Any]:
-    """Config, record and log of a finished run."""
+    """Seed, config, record and log of a finished run."""
     config = read_yaml(run.config_path, "config of a run", STUDY)
     epochs = run.epochs()
     if not epochs or "held_out_accuracy" not in epochs[-1]:
-        raise UserError(f"{run.path}: was not trained with a hold-out; {STUDY}")
+        raise UserError(f"{run.path}: trained without a hold-out; {STUDY}")
     return {"seed": int(run.path.name.removeprefix("seed")), "config": config, **run.record(), "epochs": epochs}
 
 
 def curves_table(settings: list[Setting]) -> str:
-    """A Markdown table: held-out accuracy a third and two thirds into the shortest schedule, last and best."""
+    """A Markdown table: held-out accuracy after a third and two thirds of the shortest schedule, last and best."""
     epochs = min(setting.curves("held_out_accuracy").shape[1] for setting in settings)
     shown = sorted({max(1, round(epochs * part / 3)) for part in (1, 2)})
     header = ["", "seeds", *(f"epoch {epoch}" for epoch in shown), "last (epoch)", "best (epoch)"]
@@ -99,7 +99,7 @@ def _mean_and_std(values: np.ndarray, digits: int) -> str:
 
 
 def draw_curves(path: Path, settings: list[Setting]) -> None:
-    """Writes a PNG with a panel a metric: the mean over seeds, and a band from the lowest to the highest."""
+    """Writes a PNG with one panel per metric: the mean over seeds, and a band from the lowest to the highest."""
     panels = []
     for metric, label in PANELS.items():
         curves = {setting.name: setting.curves(metric) for setting in settings}
@@ -108,7 +108,7 @@ def draw_curves(path: Path, settings: list[Setting]) -> None:
 
 
 def _line(label: str, curves: np.ndarray) -> Line:
-    """The line of curves [seeds, epochs]."""
+    """The line of [seeds, epochs] values."""
     epochs = np.arange(1, curves.shape[1] + 1)
     return Line(label, epochs, curves.mean(axis=0), curves.min(axis=0), curves.max(axis=0))
 
@@ -117,13 +117,19 @@ def main() -> None:
     """Command line of `python -m scripts.tables.learning_curves`."""
     parser = argparse.ArgumentParser(
         prog="python -m scripts.tables.learning_curves",
-        description="Draws and tables the learning curves of the runs of scripts/study_documents.sh.",
+        description="Draws and tabulates the learning curves of the runs of scripts/study_documents.sh.",
         epilog="example: python -m scripts.tables.learning_curves hatt fan-unsup fan-sup --runs runs/study",
     )
-    parser.add_argument("settings", nargs="+", metavar="SETTING", help="folders among the runs, in the order shown")
-    parser.add_argument("--preset", choices=PRESETS, default="paper", help="of the runs (default: %(default)s)")
-    parser.add_argument("--runs", type=Path, default=Path("runs/study"), help="(default: %(default)s)")
-    parser.add_argument("--out", type=Path, default=Path("results"), help="(default: %(default)s)")
+    parser.add_argument(
+        "settings", nargs="+", metavar="SETTING", help="folder in --runs; settings are shown in this order"
+    )
+    parser.add_argument("--preset", choices=PRESETS, default="paper", help="preset of the runs (default: %(default)s)")
+    parser.add_argument(
+        "--runs", type=Path, default=Path("runs/study"), help="folder of the runs (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--out", type=Path, default=Path("results"), help="folder of the results (default: %(default)s)"
+    )
     options = parser.parse_args()
     settings = [read_setting(name, options.runs, options.preset) for name in options.settings]
     table = curves_table(settings)

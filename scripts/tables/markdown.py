@@ -1,17 +1,18 @@
-"""The report's Markdown: one function a section, then how single numbers are written."""
+"""The Markdown of a report: one function per section, then the formatting of numbers."""
 
+import shlex
 import statistics
 from collections.abc import Callable, Iterable
 from itertools import combinations
 from pathlib import Path
 
 from scripts.evaluation.metrics.trials import Difference, Summary, paired_difference, summarize
-from scripts.tables.collect import Cell, Curve, Gap, Run, fill_commands, is_reference, reference_columns, trials_needed
+from scripts.tables.collect import Cell, Curve, Gap, Run, is_reference, reference_columns, trials_needed
 from scripts.tables.paper import Metric, Number, Table
 
 MINIATURE = "Ours are of miniature data and networks: not comparable with the paper's numbers"
 NOTHING = "–"
-DUST = 1e-9  # what rounding makes of no spread
+ROUNDING = 1e-9  # spread below which values are equal
 
 
 def markdown_sections(
@@ -23,7 +24,7 @@ def markdown_sections(
     found: list[Run],
     gaps: list[Gap],
 ) -> list[str]:
-    """The parts of the Markdown: heading, the table, its curves, paired differences, the runs, what is missing."""
+    """Heading, the table, its curves, paired differences, the runs and the missing runs."""
     sections = [f"# {table.title}", table.note]
     if preset == "mini":
         sections.append(f"**{MINIATURE}.**")
@@ -38,7 +39,7 @@ def markdown_sections(
 
 
 def comparison(table: Table, preset: str, rows: list[list[Cell]]) -> str:
-    """The table as the paper prints it, with ours, the difference and the trials below its numbers."""
+    """The table of the paper, with our numbers, the difference and the trials below each row."""
     lines = []
     for row in rows:
         if not any(cell.paper or cell.ours for cell in row):
@@ -56,7 +57,7 @@ def comparison(table: Table, preset: str, rows: list[list[Cell]]) -> str:
 
 
 def reference_lines(table: Table, row: list[Cell]) -> list[list[str]]:
-    """A line per reference of the row's metric, and ours less the best of them, with its 95% interval."""
+    """One line per reference of the row's metric, and ours minus the best reference with its 95% interval."""
     metric = row[0].row.metric
     lines = []
     for label in metric.references.values():
@@ -69,7 +70,7 @@ def reference_lines(table: Table, row: list[Cell]) -> list[list[str]]:
 
 
 def against_best(cell: Cell) -> str:
-    """`+1.2 (-0.3 to +2.7)`, or the mean alone of one trial."""
+    """`+1.2 (-0.3 to +2.7)`, or `+1.2 (one trial)`."""
     if cell.against_best is None:
         return NOTHING
     mean, interval, _ = paired(cell.against_best, cell.row.metric)
@@ -81,7 +82,7 @@ def _summary(by_seed: dict[int, float]) -> Summary | None:
 
 
 def over_k(curve: Curve) -> str:
-    """A line per K; a column per variant, and one per reference of a variant without pair weights."""
+    """One line per K; one column per variant and per reference of a variant without pair weights."""
     own = [place for place, cell in enumerate(curve.rows[0]) if not is_reference(cell)]
     references = reference_columns(curve)
     header = ["K", *(curve.rows[0][place].label for place in own), *references]
@@ -94,15 +95,15 @@ def over_k(curve: Curve) -> str:
 
 
 def differences(rows: list[list[Cell]]) -> str:
-    """Each variant against every one before it in its row, over the seeds both have.
+    """Each variant minus every earlier one in its row, over their common seeds.
 
-    Differences that are the same for all seeds are of counts, as those of parameters, and left out.
+    Differences that are equal for all seeds are those of counts, such as parameters, and omitted.
     """
     lines = []
     for row in rows:
         for base, cell in combinations(row, 2):
             difference = paired_difference(cell.values, base.values)
-            if difference and (difference.half_width is None or difference.half_width > DUST):
+            if difference and (difference.half_width is None or difference.half_width > ROUNDING):
                 variants = f"{cell.label} − {base.label}"
                 lines.append([row_name([base]), variants, *paired(difference, cell.row.metric)])
     if not lines:
@@ -124,7 +125,7 @@ def times(found: list[Run]) -> str:
 
 
 def provenance(found: list[Run]) -> str:
-    """Where and when the runs were made; every run's own is in the `.runs.jsonl`."""
+    """Where and when the runs were made; the `.runs.jsonl` has it for each run."""
     dates = sorted(run.record["finished"][:10] for run in found)
     facts = {
         "Machine": distinct(run.record["machine"] for run in found),
@@ -136,7 +137,7 @@ def provenance(found: list[Run]) -> str:
 
 
 def missing(table: Table, preset: str, runs: Path, gaps: list[Gap]) -> str:
-    """The run folders that lack something, and a command a data set that fills them."""
+    """The run folders that are incomplete, and one command per dataset that completes them."""
     groups: dict[tuple[str, str, str], list[int]] = {}
     for gap in gaps:
         groups.setdefault((gap.dataset, gap.variant, gap.reason), []).append(gap.seed)
@@ -148,19 +149,39 @@ def missing(table: Table, preset: str, runs: Path, gaps: list[Gap]) -> str:
     return "\n".join([*lines, "", "To fill them:", "", "```bash", *commands, "```"])
 
 
+def fill_commands(table: Table, preset: str, runs: Path, gaps: list[Gap]) -> list[str]:
+    """One command per dataset that makes its missing runs."""
+    seeds: dict[str, set[int]] = {}
+    for gap in gaps:
+        seeds.setdefault(gap.dataset, set()).add(gap.seed)
+    folder = [] if runs == Path("runs") else ["--runs", str(runs)]
+    commands = []
+    for dataset, missing in seeds.items():
+        seed_list = ",".join(map(str, sorted(missing)))
+        datasets = ["--datasets", dataset] if len(table.presets) > 1 else []
+        commands.append(f"{script_of(table, preset)} {shlex.join([*datasets, '--seeds', seed_list, *folder])}")
+    return commands
+
+
+def script_of(table: Table, preset: str) -> str:
+    """The script that makes the runs of a table. A study has a single preset, so its script has no --preset."""
+    script = f"scripts/{table.name}.sh"
+    return f"{script} --preset {preset}" if len(table.presets) > 1 else script
+
+
 def by_column(table: Table, row: list[Cell], write: Callable[[Cell], str]) -> list[str]:
-    """One text a column of the table, empty where the row has no such variant."""
+    """One text per column of the table; empty if the row has no such variant."""
     texts = {cell.variant: write(cell) for cell in row}
     return [texts.get(variant, "") for variant in table.columns]
 
 
 def row_name(row: list[Cell]) -> str:
-    """Data set and metric."""
+    """Dataset and metric."""
     return f"{row[0].row.label}, {row[0].row.metric.label}"
 
 
 def with_std(value: Number | Summary | None, metric: Metric) -> str:
-    """`64.0 ± 0.3`; `64.0` where the paper prints no deviation, `64.0 (one trial)` where we have none."""
+    """`64.0 ± 0.3`, `64.0` if the paper prints no deviation, or `64.0 (one trial)` of ours."""
     if value is None:
         return NOTHING
     mean = f"{value.mean:.{metric.decimals}f}"
@@ -173,23 +194,23 @@ def signed(value: float | None, metric: Metric) -> str:
     """`+0.6`, `-0.6`."""
     if value is None:
         return NOTHING
-    rounded = round(value, metric.decimals) + 0.0  # turns -0.0 into 0.0
+    rounded = round(value, metric.decimals) + 0.0  # -0.0 becomes 0.0
     return f"{rounded:+.{metric.decimals}f}"
 
 
 def paired(difference: Difference, metric: Metric) -> list[str]:
-    """Mean, 95% interval and number of common seeds of a paired difference."""
+    """Mean, 95% interval and number of seeds of a paired difference."""
     mean, half_width, trials = difference
     if half_width is None:
         return [signed(mean, metric), "one trial", str(trials)]
-    # An end just below 0 is -0.0: as +0.0 it would claim that the interval leaves 0 out.
+    # An end just below 0 stays -0.0: +0.0 would suggest that the interval excludes 0.
     low, high = (f"{end:+.{metric.decimals}f}" for end in (mean - half_width, mean + half_width))
     interval = f"{low} to {high}"
     return [signed(mean, metric), interval, str(trials)]
 
 
 def training_time(runs: list[Run]) -> str:
-    """Median training time, and the range of several: `45 s`, `31 min (29 min to 4 h 05 min)`."""
+    """Median training time with the range: `31 min (29 min to 4 h 05 min)`; `45 s` for one run."""
     seconds = [run.record["seconds"] for run in runs]
     median = duration(statistics.median(seconds))
     return median if len(runs) == 1 else f"{median} ({duration(min(seconds))} to {duration(max(seconds))})"
@@ -204,17 +225,17 @@ def duration(seconds: float) -> str:
 
 
 def distinct(values: Iterable[str]) -> str:
-    """The different values, in the order of their first appearance."""
+    """The distinct values in order of first appearance."""
     return "; ".join(dict.fromkeys(values))
 
 
 def folded(seeds: list[int]) -> str:
-    """`seed3` or, as a shell writes it, `seed{0,1,2}`."""
+    """`seed3`, or `seed{0,1,2}` in shell notation."""
     return f"seed{seeds[0]}" if len(seeds) == 1 else f"seed{{{','.join(map(str, seeds))}}}"
 
 
 def markdown_table(header: list[str], lines: list[list[str]]) -> str:
-    """A Markdown table whose columns also line up as plain text."""
+    """A Markdown table with aligned columns."""
     widths = [max(3, *(len(line[column]) for line in [header, *lines])) for column in range(len(header))]
     rule = ["-" * width for width in widths]
     padded = [[cell.ljust(width) for cell, width in zip(line, widths, strict=True)] for line in [header, rule, *lines]]

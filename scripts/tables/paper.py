@@ -1,4 +1,4 @@
-"""The paper's tables as `paper.yaml` gives them; its head says what the keys mean."""
+"""The tables of the paper, read from `paper.yaml`, whose header explains the keys."""
 
 import re
 from dataclasses import dataclass, field, replace
@@ -7,14 +7,14 @@ from pathlib import Path
 from data.common.files import read_yaml
 
 PAPER_FILE = Path(__file__).parent / "paper.yaml"
-PRESETS = ("paper", "mini")  # of a table
-REFERENCES_ALONE = "references"  # stands in a cell of which only the reference values are shown
-MEASURE = re.compile(r"(row_)?((?:pooled_|distinct_)?recall@|center_mass)")  # the end of a metric's name, but for K
+PRESETS = ("paper", "mini")  # of a table of the paper
+REFERENCES_ALONE = "references"  # value of a cell that only shows the references
+MEASURE = re.compile(r"(row_)?((?:pooled_|distinct_)?recall@|center_mass)")  # end of a metric's name, without K
 
 
 @dataclass(frozen=True)
 class Number:
-    """A number as the paper prints it; `std` is None where it prints none."""
+    """A number printed in the paper; `std` is None where it prints none."""
 
     mean: float
     std: float | None
@@ -22,11 +22,11 @@ class Number:
 
 @dataclass(frozen=True)
 class Metric:
-    """How a value of `metrics.json` is printed: `value * times`, with `decimals` digits after the point.
+    """How a value of `metrics.json` is printed: `value * times`, with `decimals` digits after the decimal point.
 
     Args:
-        references: what the value must be read against: labels by what their names have before the measure, such as
-            `random_` in `random_recall@100`.
+        references: values to compare with, as prefix → label. The prefix goes before the measure: `random_` in
+            `random_recall@100`.
     """
 
     name: str
@@ -36,19 +36,18 @@ class Metric:
     references: dict[str, str] = field(default_factory=dict)
 
     def reference_names(self) -> dict[str, str]:
-        """Labels of the reference values by their names in `metrics.json`.
-
-        Both rankings of a network, by W̃ and by W_agg, have the same references.
-        """
+        """Labels of the references by their names in `metrics.json`. Rankings by W̃ and by W_agg share them."""
         return {MEASURE.sub(rf"{order}\2", self.name, count=1): label for order, label in self.references.items()}
 
 
 @dataclass(frozen=True)
 class Row:
-    """One data set and one metric; `cells` are by variant, None where the paper prints no number.
+    """One metric on one dataset.
 
-    `presets` are those that it has a number at. Of the variants in `references_alone`, which have no pair weights, only
-    the reference values are shown.
+    Args:
+        cells: the paper's number of each variant, None where it prints none.
+        presets: presets that have this row.
+        references_alone: variants without pair weights, of which only the references are shown.
     """
 
     label: str
@@ -60,16 +59,18 @@ class Row:
     references_alone: frozenset[str] = frozenset()
 
     def metrics_of(self, variant: str) -> set[str]:
-        """The names in `metrics.json` that the cell of a variant is made from."""
+        """Names in `metrics.json` that the cell of a variant needs."""
         own = set() if variant in self.references_alone else {self.metric.name}
         return own | self.metric.reference_names().keys()
 
 
 @dataclass(frozen=True)
 class Table:
-    """One table of the paper, or a study in its form; `columns` are labels by variant.
+    """A table of the paper, or a study in the same form.
 
-    `curves` are metrics over K that are drawn: each stands for all metrics that are named like it, with K behind.
+    Args:
+        columns: label of each variant.
+        curves: metrics drawn over K. Each stands for all metrics whose name is its name followed by K.
     """
 
     name: str
@@ -81,11 +82,11 @@ class Table:
     curves: tuple[Metric, ...] = ()
 
     def at(self, preset: str) -> "Table":
-        """The table with the rows that it has at a preset."""
+        """The table with the rows of a preset."""
         return replace(self, rows=[row for row in self.rows if preset in row.presets])
 
     def metrics_of_runs(self) -> dict[tuple[str, str], set[str]]:
-        """What the table is made from: (data set, variant) → names of the metrics its runs must hold."""
+        """Names of the metrics that the runs of each (dataset, variant) must have."""
         needed: dict[tuple[str, str], set[str]] = {}
         for row in self.rows:
             for variant in row.cells:
@@ -95,14 +96,14 @@ class Table:
 
 def read_tables(path: Path = PAPER_FILE) -> dict[str, Table]:
     """Reads `paper.yaml`: tables by name, in the order of the file."""
-    paper = read_yaml(path, "file of the paper's numbers", "it belongs to the repository; restore it with git")
+    paper = read_yaml(path, "file of the paper's numbers", "restore it with git")
     metrics = {name: _metric(name, printed, paper["references"]) for name, printed in paper["metrics"].items()}
     return {name: _table(name, values, metrics) for name, values in paper["tables"].items()}
 
 
 def _metric(name: str, printed: dict, references: dict[str, dict[str, str]]) -> Metric:
-    of_metric = references[printed["references"]] if "references" in printed else {}
-    return Metric(name, **(printed | {"references": of_metric}))
+    group = references[printed["references"]] if "references" in printed else {}
+    return Metric(name, **(printed | {"references": group}))
 
 
 def _table(name: str, values: dict, metrics: dict[str, Metric]) -> Table:
@@ -119,19 +120,12 @@ def _table(name: str, values: dict, metrics: dict[str, Metric]) -> Table:
         )
         for row in values["rows"]
     ]
-    return Table(
-        name,
-        values["title"],
-        values["note"],
-        values["columns"],
-        rows,
-        presets=presets,
-        curves=tuple(metrics[curve] for curve in values.get("curves", [])),
-    )
+    curves = tuple(metrics[curve] for curve in values.get("curves", []))
+    return Table(name, values["title"], values["note"], values["columns"], rows, presets, curves)
 
 
 def _number(printed: str | float | None) -> Number | None:
-    """`64.0 ± 0.3`, a mean alone, or null; `references` where a cell has reference values alone."""
+    """A number from `64.0 ± 0.3` or a mean alone; None from null or `references`."""
     if printed in (None, REFERENCES_ALONE):
         return None
     mean, _, std = str(printed).partition("±")

@@ -1,6 +1,6 @@
-"""Ranks the text recipes that scripts/choose_text_recipe.sh tried: `python -m scripts.tables.text_recipe`.
+"""Ranks the text recipes of scripts/choose_text_recipe.sh: `python -m scripts.tables.text_recipe`.
 
-Writes <out>/text_recipe.md, and text_recipe.runs.jsonl with a line a run.
+Writes <out>/text_recipe.md, and text_recipe.runs.jsonl with one line per run.
 """
 
 import argparse
@@ -17,7 +17,7 @@ PARTS = ("headers", "footers", "quotes")
 
 
 def ranking(candidates: list[dict]) -> str:
-    """A Markdown table, the best held-out accuracy of the last epoch first."""
+    """A Markdown table, sorted by held-out accuracy in the last epoch."""
     lines = []
     for candidate in sorted(candidates, key=lambda one: -one["epochs"][-1]["held_out_accuracy"]):
         text, last = candidate["config"]["text"], candidate["epochs"][-1]
@@ -41,15 +41,19 @@ def main() -> None:
     """Command line of `python -m scripts.tables.text_recipe`."""
     parser = argparse.ArgumentParser(
         prog="python -m scripts.tables.text_recipe",
-        description="Ranks the text recipes tried by scripts/choose_text_recipe.sh, in % of the held-out posts.",
+        description="Ranks the text recipes of scripts/choose_text_recipe.sh by accuracy (%) on the held-out posts.",
         epilog="example: python -m scripts.tables.text_recipe --runs runs/recipe --out results/paper",
     )
-    parser.add_argument("--runs", type=Path, default=Path("runs/recipe"), help="(default: %(default)s)")
-    parser.add_argument("--out", type=Path, default=Path("results/paper"), help="(default: %(default)s)")
+    parser.add_argument(
+        "--runs", type=Path, default=Path("runs/recipe"), help="folder of the runs (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--out", type=Path, default=Path("results/paper"), help="folder of the results (default: %(default)s)"
+    )
     options = parser.parse_args()
     folders = sorted(options.runs.glob("*/paper/20news/hatt/seed0"))
     if not folders:
-        raise UserError(f"{options.runs}: holds no candidate; run scripts/choose_text_recipe.sh first")
+        raise UserError(f"{options.runs}: contains no run; run scripts/choose_text_recipe.sh first")
     candidates = [read_run(RunFolder(folder)) for folder in folders]
     table = ranking(candidates)
     write_text(options.out / "text_recipe.md", table + "\n")

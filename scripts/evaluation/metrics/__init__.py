@@ -1,1 +1,1 @@
-"""The paper's measures, as plain functions on NumPy arrays."""
+"""The metrics of the paper, as functions on NumPy arrays."""

@@ -1,18 +1,18 @@
-"""Average precision of detections (Tables 3, 4 and 7): COCO's, computed by pycocotools, and PASCAL VOC's own.
+"""Average precision of detections (Tables 3, 4 and 7): COCO's, computed by pycocotools, and PASCAL VOC's.
 
-COCO (Lin et al.): precision at 101 levels of recall, the mean over the IoU thresholds 0.50, 0.55, …, 0.95 (`ap`) and at
-0.50 alone (`ap_50`), with at most 100 detections an image and category. A crowd takes up any number of detections, and
-its overlap is the part of the detection that lies in it. VOC knows difficult objects and no crowds; here pycocotools is
-told that they are crowds, so that they neither count as missed nor make a detection wrong. It is a little more lenient
-there than VOC: a small box within a large difficult object is left out, too.
+COCO (Lin et al.): precision at 101 levels of recall, averaged over the IoU thresholds 0.50, 0.55, …, 0.95 (`ap`) or at
+0.50 only (`ap_50`), with at most 100 detections per image and category. A crowd matches any number of detections; its
+overlap is the fraction of the detection inside the crowd. VOC has difficult objects instead of crowds. Here they are
+passed to pycocotools as crowds, so they are neither missed objects nor false detections. This is slightly more lenient
+than VOC: a small box inside a large difficult object is ignored as well.
 
-VOC (Everingham et al.; the devkit's VOCevaldet.m), at IoU 0.5 with sides x2 - x1 + 1: a detection belongs to the object
-of its image and category that it overlaps most. From the highest score down, the first detection of an object is right
-if the IoU is 0.5 or more; every further one is wrong, and so is one that overlaps no object enough. What belongs to an
-ignored object (difficult, or a crowd) is neither, and ignored objects need not be found. `voc_ap_50` is the mean of the
-best precision at a recall of at least 0, 0.1, …, 1 (VOC07), `voc_area_ap_50` the area below that curve (from 2010 on).
-`voc_ap` is the mean of the 11-point precision over the IoU thresholds 0.50 to 0.95, as COCO averages: the code that the
-paper's descends from has no COCO evaluation for VOC, so the paper's "avg mAP" may be either.
+VOC (Everingham et al.; VOCevaldet.m of the devkit), at IoU 0.5 with sides x2 - x1 + 1: each detection is assigned to
+the object of its image and category with the largest overlap. In order of decreasing score, the first detection of an
+object is correct if the IoU is at least 0.5; later ones, and those with less overlap, are false. Detections assigned
+to an ignored object (difficult, or a crowd) are neither, and ignored objects need not be found. `voc_ap_50` averages
+the best precision at a recall of at least 0, 0.1, …, 1 (VOC07); `voc_area_ap_50` is the area under that curve (VOC10
+and later). `voc_ap` averages the 11-point precision over the IoU thresholds 0.50 to 0.95, as COCO does: the code that
+the paper builds on has no COCO evaluation for VOC, so the paper's "avg mAP" may be either.
 """
 
 import io
@@ -27,18 +27,18 @@ from tqdm import tqdm
 from data.records import ImageDataset
 from scripts.evaluation.metrics.boxes import iou
 
-IOUS = np.linspace(0.5, 0.95, 10)  # of the averages, as in COCOeval
-DETECTIONS_OF_AN_IMAGE = 100  # and category: what COCO looks at
+IOUS = np.linspace(0.5, 0.95, 10)  # thresholds, as in COCOeval
+DETECTIONS_PER_IMAGE = 100  # and category; COCO ignores the others
 ANY_AREA = [0, 1e10]
 
 
 class Detections(NamedTuple):
-    """D detections of a data set.
+    """D detections of a dataset.
 
     Args:
-        images: [D] index of the image in the data set.
+        images: [D] index of the image in the dataset.
         labels: [D] index of the category.
-        boxes: [D, 4] corner form, in pixels.
+        boxes: [D, 4] corners in pixels.
         scores: [D].
     """
 
@@ -49,13 +49,13 @@ class Detections(NamedTuple):
 
 
 class Objects(NamedTuple):
-    """G objects of a data set, in the order of its images.
+    """G objects of a dataset, in the order of its images.
 
     Args:
-        images: [G] index of the image in the data set.
+        images: [G] index of the image in the dataset.
         labels: [G] index of the category.
-        boxes: [G, 4] corner form, in pixels.
-        ignored: [G] whether it is difficult or a crowd.
+        boxes: [G, 4] corners in pixels.
+        ignored: [G] whether the object is difficult or a crowd.
     """
 
     images: np.ndarray
@@ -65,7 +65,7 @@ class Objects(NamedTuple):
 
 
 class AveragePrecisions(NamedTuple):
-    """Average precisions of C categories, [C] fractions each; NaN for a category without an object to find."""
+    """Average precisions of C categories: [C] fractions each, NaN for a category without an object to find."""
 
     ap: np.ndarray
     ap_50: np.ndarray
@@ -89,14 +89,19 @@ def objects_of(dataset: ImageDataset) -> Objects:
 
 
 def average_precisions(detections: Detections, objects: Objects, categories: int) -> AveragePrecisions:
-    """All measures of all categories; detections of equal score are ranked in the order given, image by image.
-
-    Memory beyond the arguments is that of one category. Most of the time is pycocotools'.
+    """All average precisions of all categories. Ties in score keep the given order, image by image.
 
     Args:
-        detections: of the whole data set.
-        objects: of the whole data set.
-        categories: C, their number.
+        detections: all detections of the dataset.
+        objects: all objects of the dataset.
+        categories: C, the number of categories.
+
+    Example:
+        >>> boxes = np.array([[0, 0, 9, 9]], np.float32)
+        >>> objects = Objects(np.array([0]), np.array([0]), boxes, np.array([False]))
+        >>> detections = Detections(np.array([0]), np.array([0]), boxes, np.array([0.9]))
+        >>> float(average_precisions(detections, objects, categories=1).voc_ap_50[0])
+        1.0
     """
     detections = _take(detections, np.argsort(detections.images, kind="stable"))
     measured = []
@@ -107,18 +112,18 @@ def average_precisions(detections: Detections, objects: Objects, categories: int
 
 
 def coco_average_precisions(detections: Detections, objects: Objects) -> tuple[float, float]:
-    """AP at 0.50:0.95 and at 0.50 of one category, by pycocotools; NaN without an object to find."""
+    """AP@0.50:0.95 and AP@0.50 of one category by pycocotools; NaN without an object to find."""
     with redirect_stdout(io.StringIO()):  # pycocotools prints every step
         evaluation = COCOeval(
             _as_coco(objects.images, objects.boxes, iscrowd=objects.ignored.astype(int)),
             _as_coco(detections.images, detections.boxes, score=detections.scores),
             iouType="bbox",
         )
-        # An image where the category is neither found nor present has no part in its precision.
+        # Images where the category is neither detected nor present do not affect its precision.
         evaluation.params.imgIds = np.union1d(objects.images, detections.images).tolist()
         evaluation.params.catIds = [1]
         evaluation.params.areaRng, evaluation.params.areaRngLbl = [ANY_AREA], ["all"]
-        evaluation.params.maxDets = [DETECTIONS_OF_AN_IMAGE]
+        evaluation.params.maxDets = [DETECTIONS_PER_IMAGE]
         evaluation.evaluate()
         evaluation.accumulate()
     precision = evaluation.eval["precision"]  # [10 thresholds, 101 levels, 1, 1, 1], -1 without an object to find
@@ -128,29 +133,29 @@ def coco_average_precisions(detections: Detections, objects: Objects) -> tuple[f
 
 
 def voc_average_precisions(detections: Detections, objects: Objects) -> tuple[float, float, float]:
-    """VOC's AP of one category: at 11 points over the IoUs 0.50:0.95 and at 0.5, and the area at 0.5.
+    """VOC's AP of one category: 11 points over the IoUs 0.50:0.95, 11 points at 0.5, and area at 0.5.
 
-    They are NaN without an object to find.
+    NaN without an object to find.
     """
     if objects.ignored.all():
         return np.nan, np.nan, np.nan
     detections = _take(detections, np.argsort(-detections.scores, kind="stable"))
     chosen, overlap = _most_overlapped(detections, objects)
     at_ious = [_points_and_area(chosen, overlap, objects.ignored, threshold) for threshold in IOUS]
-    points = [of_points for of_points, _ in at_ious]
+    points = [eleven for eleven, _ in at_ious]
     return float(np.mean(points)), points[0], at_ious[0][1]
 
 
 def _points_and_area(
     chosen: np.ndarray, overlap: np.ndarray, ignored: np.ndarray, threshold: float
 ) -> tuple[float, float]:
-    """AP at 11 points and as area, of the object [D] chosen by each detection and the overlap [D] with it."""
+    """11-point AP and area, from the object [D] assigned to each detection and the overlap [D] with it."""
     right, wrong = _judge(chosen, overlap, ignored, threshold)
     right, wrong = right.cumsum(), wrong.cumsum()
     total = np.count_nonzero(~ignored)
     precision = right / np.maximum(right + wrong, 1)
-    best = np.maximum.accumulate(precision[::-1])[::-1]  # the best precision at this recall or a higher one
-    # Levels are compared as integers: 3 of 10 objects are a recall of 0.3 exactly.
+    best = np.maximum.accumulate(precision[::-1])[::-1]  # best precision at this recall or higher
+    # Levels are compared as integers, so that 3 of 10 objects are a recall of exactly 0.3.
     reached = np.searchsorted(10 * right, np.arange(11) * total)
     eleven_points = np.append(best, 0.0)[reached].mean()
     area = np.sum(np.diff(right, prepend=0) / total * best)
@@ -163,12 +168,12 @@ def _take(columns: Columns, rows: np.ndarray) -> Columns:
 
 
 def _as_coco(images: np.ndarray, boxes: np.ndarray, **columns: np.ndarray) -> COCO:
-    """A COCO data set of one category: images [n], corner boxes [n, 4] and further columns [n] of its annotations."""
+    """A COCO dataset of one category: images [n], corner boxes [n, 4] and further columns [n] of its annotations."""
     boxes = boxes.astype(np.float64)
     sizes = boxes[:, 2:] - boxes[:, :2] + 1
     columns = (
         {
-            "id": np.arange(1, len(boxes) + 1),  # from 1: pycocotools writes 0 for "no match"
+            "id": np.arange(1, len(boxes) + 1),  # from 1, because 0 means "no match" in pycocotools
             "image_id": images,
             "category_id": np.ones(len(boxes), int),
             "bbox": np.hstack([boxes[:, :2], sizes]),
@@ -188,27 +193,27 @@ def _as_coco(images: np.ndarray, boxes: np.ndarray, **columns: np.ndarray) -> CO
 def _judge(
     chosen: np.ndarray, overlap: np.ndarray, ignored: np.ndarray, threshold: float
 ) -> tuple[np.ndarray, np.ndarray]:
-    """[D] whether each detection of a category, the best first, is right, and whether it is wrong; some are neither.
+    """Which detections [D] of a category, best first, are correct and which are false; some are neither.
 
     Args:
         chosen: [D] the object that each detection overlaps most.
         overlap: [D] their IoU.
         ignored: [G] whether an object is difficult or a crowd.
-        threshold: the IoU at which a detection belongs to its object.
+        threshold: smallest IoU of a correct detection.
     """
     (matched,) = np.nonzero(overlap >= threshold)
     neither, right = np.zeros((2, len(overlap)), bool)
     neither[matched] = ignored[chosen[matched]]
-    _, first = np.unique(chosen[matched], return_index=True)  # the first detection of each object that has one
+    _, first = np.unique(chosen[matched], return_index=True)  # first detection of each object
     right[matched[first]] = True
     right &= ~neither
     return right, ~right & ~neither
 
 
 def _most_overlapped(detections: Detections, objects: Objects) -> tuple[np.ndarray, np.ndarray]:
-    """For each detection the object of its image with the highest IoU, and that IoU: [D] each; 0 where there is none.
+    """For each detection the object of its image with the highest IoU, and that IoU: [D] each; 0 without any object.
 
-    Every detection is paired with every object of its image, all in one list.
+    Every detection is paired with every object of its image, in one list of pairs.
     """
     first = np.searchsorted(objects.images, detections.images, side="left")  # [D]
     count = np.searchsorted(objects.images, detections.images, side="right") - first  # [D]

@@ -1,13 +1,13 @@
-"""Reference orders: in which order pairs of ROIs stand without any attention, and what recall that gives.
+"""Reference orders: rankings of pairs of ROIs that use no attention.
 
-Recall of an attention means little by itself: ROIs gather on objects, so that any list of their pairs finds relations.
-Three orders use what the detector knows without pair weights:
+Recall of an attention says little by itself: ROIs cluster on objects, so any list of pairs finds relations. Three
+reference orders use only what the detector knows without pair weights:
 
-random     every order of the N(N − 1) pairs of different ROIs is equally likely; recall is its expectation
-rpn        the order of pairs whose weights are all equal: those of the RPN's best ROI with all others in the RPN's
-           order, then those of the second one, and so on
-detector   pairs by the product of the two ROIs' best class scores; where relations are between different categories,
-           the pairs of one predicted category come after all others
+random     a random order of the N(N − 1) pairs of different ROIs; recall is its expected value
+rpn        the order of pairs of equal weight: the RPN's best ROI with all others in the RPN's order, then the
+           second-best ROI with all others, and so on
+detector   pairs sorted by the product of their ROIs' best class scores; if relations are between different
+           categories, pairs of the same predicted category come last
 
 `without_duplicates` removes from any order the pairs that repeat a better one.
 """
@@ -19,15 +19,15 @@ import numpy as np
 from scipy.special import gammaln
 
 from data.images.proposals import largest
-from scripts.evaluation.metrics.combinations import combinations, lists_of
+from scripts.evaluation.metrics.relations import combinations, lists_of
 
 DUPLICATE_IOU = 0.5
-BLOCK = 256  # pairs that are decided together
+BLOCK = 256  # pairs processed together
 
 
 @lru_cache
 def rpn_order(rois: int, most: int) -> np.ndarray:
-    """[P, 2] the first `most` pairs of so many ROIs, by the first ROI and then by the second.
+    """[P, 2] the first `most` pairs of different ROIs, sorted by the first ROI and then by the second.
 
     Example:
         >>> rpn_order(3, most=4).tolist()
@@ -35,8 +35,8 @@ def rpn_order(rois: int, most: int) -> np.ndarray:
     """
     rows = np.arange(min(most, rois * (rois - 1)))
     first, second = np.divmod(rows, max(rois - 1, 1))
-    pairs = np.stack([first, second + (second >= first)], axis=1)  # the second skips the first
-    pairs.flags.writeable = False  # shared by all images of as many ROIs
+    pairs = np.stack([first, second + (second >= first)], axis=1)  # skips the first ROI
+    pairs.flags.writeable = False  # cached: shared by all images with as many ROIs
     return pairs
 
 
@@ -46,8 +46,8 @@ def detector_order(scores: np.ndarray, labels: np.ndarray, most: int, by_categor
     Args:
         scores: [N] probability of each ROI's most likely category.
         labels: [N] that category.
-        most: how many pairs.
-        by_category: whether pairs of one category come last.
+        most: number of pairs to return.
+        by_category: whether pairs of the same category come last.
 
     Example:
         >>> detector_order(np.array([0.9, 0.8, 0.5]), np.array([3, 3, 7]), most=4, by_category=True).tolist()
@@ -56,7 +56,7 @@ def detector_order(scores: np.ndarray, labels: np.ndarray, most: int, by_categor
     first, second = _unordered_pairs(len(scores))
     keys = scores[first] * scores[second]  # the same for both orders of a pair
     if by_category:
-        keys = keys - (labels[first] == labels[second])  # below all others: products are at least 0
+        keys = keys - (labels[first] == labels[second])  # below all other keys, which are at least 0
     best = largest(keys, min((most + 1) // 2, len(keys)))
     first, second = first[best], second[best]
     return np.stack([first, second, second, first], axis=1).reshape(-1, 2)[:most]
@@ -64,21 +64,26 @@ def detector_order(scores: np.ndarray, labels: np.ndarray, most: int, by_categor
 
 @lru_cache
 def _unordered_pairs(rois: int) -> tuple[np.ndarray, np.ndarray]:
-    """First and second ROI, the smaller one first, of all pairs of so many."""
+    """First and second ROI of all unordered pairs, the smaller index first."""
     return np.triu_indices(rois, k=1)
 
 
 def pairs_on_relations(on_object: np.ndarray, relations: np.ndarray, directed: bool) -> np.ndarray:
     """[U] how many of the N(N − 1) pairs of ROIs find each relation.
 
-    Of a ROIs on the one object, b on the other and d on both, a directed relation is found by ab − d pairs: a ROI makes
-    no pair with itself. In either order it is found by 2ab − d² − d: the pairs of two ROIs that lie on both objects
-    find it in both orders and count once.
+    With a ROIs on the first object, b on the second and d on both, ab − d pairs find a directed relation, because a ROI
+    does not pair with itself. If either order counts, 2ab − d² − d pairs find it: pairs of two ROIs that are both on
+    both objects match in both orders and count once.
 
     Args:
-        on_object: [N, G] which objects each ROI lies on.
+        on_object: [N, G] bool, which objects each ROI is on.
         relations: [U, 2] indices of different objects.
-        directed: whether the order counts.
+        directed: whether the order of a pair must match.
+
+    Example:
+        >>> on_object = np.array([[True, False], [True, False], [False, True]])
+        >>> pairs_on_relations(on_object, np.array([[0, 1]]), directed=False).tolist()
+        [4]
     """
     counts = on_object.sum(axis=0)
     first, second = relations.T
@@ -87,14 +92,18 @@ def pairs_on_relations(on_object: np.ndarray, relations: np.ndarray, directed: b
 
 
 def found_at_random(finding: np.ndarray, rois: int, top_k: Sequence[int]) -> np.ndarray:
-    """[K] the expected number of relations that the first K pairs of a random order find.
+    """[K] expected number of relations that the first K pairs of a random order find.
 
-    A relation that c of T = N(N − 1) pairs find is missed with probability C(T − c, K) / C(T, K).
+    A relation found by c of the T = N(N − 1) pairs is missed with probability C(T − c, K) / C(T, K).
 
     Args:
-        finding: [U] c of each relation, as from `pairs_on_relations`.
+        finding: [U] c of each relation, from `pairs_on_relations`.
         rois: N.
         top_k: the values of K.
+
+    Example:
+        >>> found_at_random(np.array([4]), rois=3, top_k=[1, 2, 6]).round(4).tolist()
+        [0.6667, 0.9333, 1.0]
     """
     total = rois * (rois - 1)
     k = np.minimum(top_k, total)  # [K]
@@ -106,23 +115,29 @@ def found_at_random(finding: np.ndarray, rois: int, top_k: Sequence[int]) -> np.
 
 
 def without_duplicates(pairs: np.ndarray, same_place: np.ndarray, most: int) -> np.ndarray:
-    """[Q] rows of the best pairs, at most `most` of them, when those that repeat a better one are passed over.
+    """[Q] indices of the best pairs, at most `most`, after removing those that repeat a better one.
 
     A pair repeats another if its first ROI overlaps the other's first and its second ROI the other's second. As in
-    non-maximum suppression of boxes, a pair that is passed over itself makes no other a duplicate.
+    non-maximum suppression of boxes, a removed pair does not remove others.
 
-    Pairs are decided in blocks: those of a block that repeat a pair of an earlier block are dropped, the others are
+    Pairs are processed in blocks: those that repeat a pair kept from an earlier block are dropped, the others are
     compared with one another.
 
     Args:
         pairs: [P, 2] indices of ROIs, best first.
         same_place: [N, N] bool, whether two ROIs overlap with an IoU above `DUPLICATE_IOU`; symmetric, true on the
             diagonal.
-        most: how many are wanted.
+        most: number of pairs to keep.
+
+    Example:
+        >>> same_place = np.eye(3, dtype=bool)
+        >>> same_place[0, 1] = same_place[1, 0] = True
+        >>> without_duplicates(np.array([[0, 2], [1, 2], [2, 0]]), same_place, most=3).tolist()
+        [0, 2]
     """
     first, second = pairs.T.astype(np.intp)
     neighbours = lists_of(same_place)
-    repeated = np.zeros(same_place.shape, bool)  # [m, n] pairs that repeat one that stays
+    repeated = np.zeros(same_place.shape, bool)  # [m, n] pairs that repeat a kept pair
     kept = np.empty(0, np.intp)
     for start in range(0, len(pairs), BLOCK):
         rows = np.arange(start, min(start + BLOCK, len(pairs)))
@@ -139,10 +154,10 @@ def without_duplicates(pairs: np.ndarray, same_place: np.ndarray, most: int) -> 
 
 
 def _stay(repeats: np.ndarray) -> np.ndarray:
-    """[L] bool, which pairs repeat no pair that stays; repeats [L, L]: whether the row repeats the better column.
+    """[L] bool, which pairs repeat no kept pair, from repeats [L, L]: whether the row repeats the better column.
 
-    A pair's answer is right once those of all pairs that it repeats are, so the number of rounds is the length of the
-    longest chain of repetitions.
+    An entry is final once those of all pairs that it repeats are, so the number of rounds is the length of the longest
+    chain of repetitions.
     """
     repeats = repeats.astype(np.float32)
     stays = np.ones(len(repeats), bool)

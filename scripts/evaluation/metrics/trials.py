@@ -1,4 +1,4 @@
-"""Several trials of one experiment: mean and spread, and the difference of two experiments seed by seed."""
+"""Statistics over the trials of an experiment: mean and spread, and the paired difference of two experiments."""
 
 from typing import NamedTuple
 
@@ -15,7 +15,7 @@ class Summary(NamedTuple):
 
 
 class Difference(NamedTuple):
-    """Mean difference over common seeds, half its 95% interval (None for one seed), and their number."""
+    """Mean difference over the common seeds, half width of its 95% interval (None for one seed), number of seeds."""
 
     mean: float
     half_width: float | None
@@ -23,22 +23,31 @@ class Difference(NamedTuple):
 
 
 def summarize(values: list[float]) -> Summary:
-    """Mean and sample standard deviation (divisor n - 1) of one value a trial; at least one value."""
+    """Mean and sample standard deviation (divisor n - 1) of at least one value.
+
+    Example:
+        >>> summarize([64.0, 66.0, 65.0])
+        Summary(mean=65.0, std=1.0, trials=3)
+    """
     std = float(np.std(values, ddof=1)) if len(values) > 1 else None
     return Summary(float(np.mean(values)), std, len(values))
 
 
 def paired_difference(values: dict[int, float], base: dict[int, float]) -> Difference | None:
-    """How much `values` exceed `base` over the seeds both hold, with Student's 95% interval of the mean.
+    """Mean of `values` minus `base` over their common seeds, with Student's 95% interval.
 
-    Pairing removes what a seed does to both alike, so it shows smaller effects than two separate means do.
+    Pairing removes the effect that a seed has on both, so it detects smaller differences than two separate means.
 
     Args:
-        values: one value a seed.
-        base: one value a seed.
+        values: value of each seed.
+        base: value of each seed.
 
     Returns:
         The difference, or None without a common seed.
+
+    Example:
+        >>> paired_difference({0: 66.0, 1: 67.0}, {0: 65.0, 2: 60.0})
+        Difference(mean=1.0, half_width=None, trials=1)
     """
     differences = [values[seed] - base[seed] for seed in sorted(values.keys() & base.keys())]
     if not differences:

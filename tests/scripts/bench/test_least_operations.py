@@ -1,9 +1,7 @@
-"""The floor of a training step, counted by hand."""
-
 import numpy as np
 
 from language.config import ModelConfig
-from scripts.bench.least_operations import least_operations
+from scripts.bench.language import least_operations
 
 # Document 1 has sentences of 2 and 1 words (7 twice), document 2 one of 3.
 WORDS = np.array([[[7, 8, 0], [7, 0, 0]], [[9, 7, 8], [0, 0, 0]]])
@@ -15,7 +13,7 @@ def sizes(focused):
     )
 
 
-def test_hatt_counts_real_words_once_and_projects_distinct_words_only():
+def test_operations_of_hatt():
     word_encoder = 3 * 5 * 16 + 3 * 2 * 16  # 3 distinct words, 3 words behind others; 16 gates of two directions
     word_attention = 6 * (4 * 3 + 3 + 4)  # projection, similarity, weighted sum
     sentence_encoder = (3 * 4 + 1 * 2) * 16  # 3 sentences, one behind another
@@ -25,7 +23,7 @@ def test_hatt_counts_real_words_once_and_projects_distinct_words_only():
     assert least_operations(WORDS, sizes(False), 10) == expected
 
 
-def test_fan_adds_its_projections_pairs_sum_and_a_wider_sentence():
+def test_operations_that_fan_adds():
     projections = 6 * 2 * 4 * 6
     pairs = (2 * 2 + 1 * 1 + 3 * 3) * 6
     weighted_sum = 6 * 4

@@ -1,5 +1,3 @@
-"""The memory that MXNet plans for a network of the miniature."""
-
 import subprocess
 import sys
 from pathlib import Path
@@ -16,7 +14,7 @@ ROOT = Path(__file__).parents[3]
 CONFIG = ROOT / "vision/configs/mini/voc07/fan-sup.yaml"
 
 
-def test_weights_and_gradients_are_those_of_the_network():
+def test_weights_and_gradients_agree_with_the_network():
     config = read_config(Config, CONFIG)
     training = planned_memory(config, 8, images=1, training=True)
     shapes = {each: each.shape for each in build_detector(config.model, 8, [mx.cpu()]).collect_params().values()}
@@ -25,7 +23,7 @@ def test_weights_and_gradients_are_those_of_the_network():
     assert training.weights == sum(4 * np.prod(shape) for shape in shapes.values()) + 4 * 2  # and the image's size
 
 
-def test_more_images_need_more_and_prediction_needs_less():
+def test_memory_grows_with_images_and_with_training():
     config = read_config(Config, CONFIG)
     one, two = (planned_memory(config, 8, images, training=True) for images in (1, 2))
     prediction = planned_memory(config, 8, 2, training=False)
@@ -33,7 +31,7 @@ def test_more_images_need_more_and_prediction_needs_less():
     assert (prediction.gradients, prediction.momenta) == (0, 0)
 
 
-def test_the_command_prints_training_and_prediction():
+def test_command_prints_training_and_prediction():
     command = [sys.executable, "-m", "scripts.bench.planned_memory", str(CONFIG), "--images", "2"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0
@@ -43,7 +41,7 @@ def test_the_command_prints_training_and_prediction():
     ]
 
 
-def test_a_data_set_of_unknown_classes_gets_one_line():
+def test_unknown_number_of_categories_gets_one_line():
     config = ROOT / "vision/configs/small/bccd/fan-sup.yaml"
     command = [sys.executable, "-m", "scripts.bench.planned_memory", str(config)]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)

@@ -1,5 +1,4 @@
 import dataclasses
-from collections import Counter
 from pathlib import Path
 
 import mxnet as mx
@@ -11,9 +10,6 @@ from PIL import Image
 from data.common.config import read_config
 from data.common.errors import UserError
 from scripts.bench.prove_full_size import (
-    FAN,
-    expected_convolutions,
-    expected_heads,
     full_batch,
     iterations,
     prove,
@@ -32,56 +28,31 @@ def read(preset: str, dataset: str, variant: str, *overrides: str) -> Config:
 
 
 @pytest.mark.parametrize(("variant", "parameters"), [("fan-sup", 18), ("fan-sup-linear", 19)])
-def test_the_paper_s_networks_have_the_shapes_of_the_table(variant, parameters):
+def test_shapes_of_the_paper_s_networks(variant, parameters):
     config = read("paper", "minicoco", variant, "model.pretrained=none")
     detector = build_detector(config.model, 80, mx.cpu())
     assert require_shapes(detector, 80).startswith(f"shapes: {parameters} parameters of the heads and 104 convolutions")
-    with pytest.raises(UserError, match=r"cls_score_bias \(81,\), not \(21,\), cls_score_weight .*; give a config"):
+    with pytest.raises(UserError, match=r"cls_score_bias \(81,\), not \(21,\)"):
         require_shapes(detector, 20)
 
 
 @pytest.mark.parametrize(("relation_modules", "parameters"), [("fc_new_2", 24), ("both", 32)])
-def test_relation_modules_have_the_shapes_of_the_table(relation_modules, parameters):
+def test_shapes_of_relation_modules(relation_modules, parameters):
     overrides = ("model.pretrained=none", f"model.relation_modules={relation_modules}")
     detector = build_detector(read("paper", "minicoco", "rn", *overrides).model, 80, mx.cpu())
     assert require_shapes(detector, 80).startswith(f"shapes: {parameters} parameters of the heads and 104 convolutions")
 
 
-def test_what_is_missing_and_what_has_another_shape_is_named():
-    config = read("mini", "voc07", "base")
-    detector = build_detector(config.model, 20, mx.cpu())
-    with pytest.raises(UserError, match=r"fc_new_2_weight \(128, 128\), not \(1024, 1024\)"):
-        require_shapes(detector, 20)
-
-
-def test_the_table_holds_fan_s_projections_only_with_fan():
-    heads = expected_heads(20, FAN)
-    assert heads["focused_attention_query_weight"] == (1024, 1024)
-    assert heads.keys() - expected_heads(20, None) == {
-        "focused_attention_query_weight",
-        "focused_attention_key_weight",
-    }
-    assert heads["cls_score_weight"] == (21, 1024) and heads["cls_score_bias"] == (21,)
-
-
-def test_resnet_101_has_104_convolutions():
-    convolutions = expected_convolutions()  # 1 + 3 · 33, and 4 beside the first blocks
-    assert isinstance(convolutions, Counter) and convolutions.total() == 104
-    assert convolutions[1024, 512, 1, 1] == 1 and convolutions[1024, 256, 1, 1] == 23
-
-
-def test_the_loss_falls_where_its_last_third_is_below_its_first():
-    assert (
-        require_fall([4, 9, 2, 3, 1, 2]) == "the loss falls from 6.5 to 1.5, means of the first and last 2 iterations"
-    )
-    with pytest.raises(UserError, match="the loss does not fall: 2, then 3; give more --iterations"):
+def test_the_loss_must_fall_from_the_first_to_the_last_third():
+    assert "from 6.5 to 1.5" in require_fall([4, 9, 2, 3, 1, 2])
+    with pytest.raises(UserError, match="2, then 3; .*--iterations"):
         require_fall([2, 1, 3])
-    assert require_fall([2]) == "one iteration: whether the loss falls shows in more"
+    assert require_fall([2])
 
 
 @pytest.fixture
 def dataset(tmp_path, make_dataset):
-    """`a` holds one category; `b`, `c` and `d` two, of which the smaller covers more and more; `d` is a portrait."""
+    """`a` has one category; in `b`, `c` and `d` a second one covers more and more; `d` is a portrait."""
     second = {"a": None, "b": 20, "c": 60, "d": 90}
     sizes = {"a": (200, 120), "b": (180, 144), "c": (170, 120), "d": (120, 190)}
     objects = {
@@ -98,7 +69,7 @@ def dataset(tmp_path, make_dataset):
     return dataclasses.replace(whole, records=records)
 
 
-def test_landscapes_with_large_objects_of_two_categories_make_the_batch(dataset):
+def test_batches_have_landscapes_with_large_related_objects(dataset):
     config = read("mini", "voc07", "fan-sup", "images.short_side=128", "images.long_side=160")
     ids, batch = full_batch(dataset, config, classes=20)
     assert ids == ["c", "b"]
@@ -107,21 +78,15 @@ def test_landscapes_with_large_objects_of_two_categories_make_the_batch(dataset)
     assert not batch.images[0, :, 113:].asnumpy().any()
 
 
-def test_labels_beyond_the_network_s_are_shared(dataset):
+def test_excess_categories_share_labels(dataset):
     config = read("mini", "voc07", "fan-sup")
     records = [dataclasses.replace(record, labels=record.labels + 3) for record in dataset.records]
     _, batch = full_batch(dataclasses.replace(dataset, records=records), config, classes=2)
     assert batch.labels.asnumpy().tolist() == [[1, 0], [1, 0]]
 
 
-def test_too_few_images_are_named(dataset):
-    config = read("mini", "voc07", "fan-sup", "training.batch_size=3")
-    with pytest.raises(UserError, match=r"too few landscape images with related objects \(different_category\); give"):
-        full_batch(dataset, config, classes=20)
-
-
 def annotate(dataset, relations):
-    """The data set with annotated relations by image id, without any in the others."""
+    """The dataset with annotated relations by image id, empty for other images."""
     records = [
         dataclasses.replace(record, relations=np.array(relations.get(record.id, [])).reshape(-1, 2).astype(int))
         for record in dataset.records
@@ -129,7 +94,7 @@ def annotate(dataset, relations):
     return dataclasses.replace(dataset, records=records)
 
 
-def test_annotated_relations_choose_the_images_and_are_learned_from(dataset):
+def test_annotated_relations_are_used(dataset):
     config = read("mini", "visual_genome", "fan-sup-gt", "images.short_side=128", "images.long_side=160")
     annotated = annotate(dataset, {"a": [], "b": [[0, 1]], "c": [[1, 0]], "d": [[1, 0]]})
     ids, batch = full_batch(annotated, config, classes=150)
@@ -138,17 +103,17 @@ def test_annotated_relations_choose_the_images_and_are_learned_from(dataset):
     mx.random.seed(0)
     (losses,) = iterations(make_learner(config, 150, [mx.cpu()]), batch, 1)
     assert np.isfinite(losses["relation_loss"])
-    with pytest.raises(UserError, match=r"too few landscape images with related objects \(annotated\)"):
+    with pytest.raises(UserError, match=r"\(annotated\)"):
         full_batch(annotate(dataset, {"b": [[0, 1]], "d": [[1, 0]]}), config, classes=150)
 
 
-def test_images_without_annotated_relations_are_refused(dataset):
+def test_missing_annotations_are_refused(dataset):
     config = read("mini", "visual_genome", "fan-sup-gt")
-    with pytest.raises(UserError, match="visual_genome: the dataset has no relation annotations"):
+    with pytest.raises(UserError, match="^visual_genome: "):
         prove(config, dataset, [mx.cpu()], 1)
 
 
-def test_iterations_yield_every_loss_and_stop_at_one_that_is_not_finite(dataset):
+def test_iterations_stop_at_a_loss_that_is_not_finite(dataset):
     config = read("mini", "voc07", "fan-sup")
     mx.random.seed(0)
     learner = make_learner(config, 20, [mx.cpu()])
@@ -158,5 +123,5 @@ def test_iterations_yield_every_loss_and_stop_at_one_that_is_not_finite(dataset)
     assert {"seconds", "loss", "rpn_boxes", "classification", "relation_loss", "center_mass"} <= done[0].keys()
     assert done[0]["loss"] != done[1]["loss"]
     learner.detector.cls_score.bias.set_data(nd.full(21, np.nan))
-    with pytest.raises(UserError, match="iteration 1: a loss is not finite"):
+    with pytest.raises(UserError, match="^iteration 1: "):
         list(iterations(learner, batch, 1))

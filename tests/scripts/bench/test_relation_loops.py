@@ -11,23 +11,20 @@ TOP_K = (10, 100, 1000, 5000)
 
 @pytest.fixture
 def worked() -> Scene:
-    """ROIs 0 and 1 lie on a sheep, 2 on a horse, 3 on nothing."""
+    """ROIs 0 and 1 are on a sheep, 2 on a horse, 3 on nothing."""
     rois = [[0, 0, 9, 9], [1, 0, 9, 9], [20, 0, 29, 10], [50, 50, 60, 60]]
     boxes = [[0, 0, 9, 9], [20, 0, 29, 11]]
     return Scene(*(np.array(values, np.float32) for values in (rois, boxes, [0, 1])))
 
 
-def test_looped_targets_join_rois_on_objects_of_two_categories(worked):
+def test_loops_on_a_worked_example(worked):
     assert np.argwhere(looped_targets(worked)).tolist() == [[0, 2], [1, 2], [2, 0], [2, 1]]
-
-
-def test_looped_recall_takes_the_first_pair_that_finds_a_relation(worked):
     pairs = np.array([[0, 1], [3, 2], [2, 1], [0, 2]])
     assert looped_recall(worked, pairs, [2, 3]).tolist() == [0, 1]
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_the_loops_come_to_what_is_measured_against_them(seed):
+def test_loops_agree_with_our_functions(seed):
     scene = made_up_scene(seed)
     targets = looped_targets(scene)
     np.testing.assert_array_equal(targets, relation_targets(*map(nd.array, scene)).asnumpy())
@@ -38,14 +35,11 @@ def test_the_loops_come_to_what_is_measured_against_them(seed):
     assert looped[0] < looped[-1]
 
 
-def test_a_made_up_scene_lies_within_its_image():
+def test_made_up_scenes_and_pairs_are_valid():
     rois, boxes, labels = made_up_scene(0, height=128, width=160)
     assert (boxes[:, :2] >= 0).all() and (boxes[:, 2:] < [160, 128]).all()
     assert (boxes[:, 2:] > boxes[:, :2]).all() and (rois[:, 2:] > rois[:, :2]).all()
     assert rois.dtype == boxes.dtype == labels.dtype == np.float32
-
-
-def test_made_up_pairs_are_different_rois_and_come_once():
     pairs = made_up_pairs(rois=40, count=1000)
     assert len(np.unique(pairs, axis=0)) == 1000
     assert (pairs[:, 0] != pairs[:, 1]).all()

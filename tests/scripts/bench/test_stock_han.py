@@ -1,4 +1,4 @@
-"""The network that ours is measured against is the same model: outputs and gradients, the weights the same."""
+"""The Keras network that ours is compared with is the same model: equal outputs and gradients for equal weights."""
 
 import dataclasses
 from pathlib import Path
@@ -11,7 +11,7 @@ from data.common.config import read_config
 from language.config import Config
 from language.han import HAN
 from language.packed.han import packed_han
-from scripts.bench.stock_han import stock_han
+from scripts.bench.document_steps import stock_han
 
 MINI = Path(__file__).parents[3] / "language/configs/mini/20news/hatt.yaml"
 VOCABULARY, CLASSES = 40, 3
@@ -19,7 +19,7 @@ VOCABULARY, CLASSES = 40, 3
 
 @pytest.fixture(scope="module")
 def networks():
-    """The stock network and ours, with its weights; sizes of the miniature."""
+    """The stock network, and ours with the same weights; sizes of the miniature."""
     config = read_config(Config, MINI)
     config = dataclasses.replace(config, text=dataclasses.replace(config.text, max_sentences=4, max_words=6))
     tf.keras.utils.set_random_seed(2)
@@ -34,7 +34,7 @@ def networks():
 
 
 def in_stock_order(model):
-    """The variables of HAN as Keras lists those of the stock network: by level, each encoder before its attention."""
+    """The variables of HAN in the order of the stock network: by level, each encoder before its attention."""
     levels = (
         (model.word_encoder, model.word_attention),
         (model.sentence_encoder, model.sentence_attention),
@@ -61,12 +61,12 @@ def logits_and_gradients(forward, variables):
 
 
 @pytest.mark.parametrize("forward", [HAN.__call__, packed_han])
-def test_it_computes_what_ours_computes(networks, forward):
+def test_stock_network_agrees_with_ours(networks, forward):
     stock, ours = networks
     expected, theirs = logits_and_gradients(stock, stock.trainable_variables)
     actual, gradients = logits_and_gradients(lambda words: forward(ours, words)[0], in_stock_order(ours))
     np.testing.assert_allclose(actual, expected, rtol=1e-5, atol=1e-5 * np.abs(expected).max())
     for one, other in zip(gradients, theirs, strict=True):
         other = tf.reshape(other, one.shape).numpy()
-        # Those of the attention are differences of much larger numbers, of which float32 leaves four digits.
+        # Gradients of the attention are differences of much larger numbers, with four digits left in float32.
         np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-4 * np.abs(other).max())

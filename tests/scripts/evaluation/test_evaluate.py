@@ -1,4 +1,5 @@
 import json
+import pickle
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -48,7 +49,8 @@ def write_predictions(run: Path, **changes) -> None:
 
 def write_center_mass(run: Path, values=(0.25, np.nan, 0.75), ids=("a", "b", "c"), name="center_mass", **more) -> None:
     arrays = {"ids": np.array(ids), "center_mass": np.array(values, np.float32)}
-    np.savez_compressed(run / f"{name}.npz", **arrays | {"uniform": arrays["center_mass"] / 2} | more)
+    arrays |= {"uniform": arrays["center_mass"] / 2} | more
+    np.savez_compressed(run / f"{name}.npz", **{key: each for key, each in arrays.items() if each is not None})
 
 
 @pytest.fixture
@@ -97,7 +99,7 @@ def write_relations(run: Path, with_pairs: bool = True, **proposals) -> None:
     np.savez_compressed(run / "relations.npz", **arrays)
 
 
-def test_both_kinds_of_predictions_are_merged_into_one_flat_file(evaluate, make_run):
+def test_metrics_are_merged_into_one_flat_file(evaluate, make_run):
     run = make_run(RUN, metrics={"kept": 1, "accuracy": 0.0})
     write_predictions(run)
     write_center_mass(run)
@@ -112,11 +114,11 @@ def test_both_kinds_of_predictions_are_merged_into_one_flat_file(evaluate, make_
         "center_mass_items": 2,
         "center_mass_items_without_pair": 1,
     }
-    assert classification.stdout == f"{run}: accuracy 75.00% of 4 items, 83.33% as mean over the classes\n"
-    assert center_mass.stdout.startswith(f"{run}: center-mass 0.5000 (0.2500 for equal weights)")
+    assert classification.stdout.startswith(f"{run}: ") and "75.00%" in classification.stdout
+    assert center_mass.stdout.startswith(f"{run}: ") and "0.5000" in center_mass.stdout
 
 
-def test_center_mass_of_training_images_has_its_own_names(evaluate, make_run):
+def test_center_mass_of_training_images_is_named_training(evaluate, make_run):
     run = make_run(RUN)
     write_center_mass(run)
     write_center_mass(run, values=(0.75, np.nan), ids=("d", "e"), name="training_center_mass")
@@ -126,10 +128,10 @@ def test_center_mass_of_training_images_has_its_own_names(evaluate, make_run):
     assert (metrics["center_mass"], metrics["uniform_center_mass"]) == (0.5, 0.25)
     assert (metrics["training_center_mass"], metrics["training_uniform_center_mass"]) == (0.75, 0.375)
     assert metrics["training_center_mass_items"] == 1
-    assert 0.125 not in metrics.values()  # the log's running mean is of a network that still changed
+    assert 0.125 not in metrics.values()  # the running mean in the log is not used
 
 
-def test_several_runs_get_a_line_each(evaluate, make_run):
+def test_each_run_gets_one_line(evaluate, make_run):
     runs = [make_run(f"mini/20news/hatt/seed{seed}") for seed in (0, 1)]
     for run in runs:
         write_predictions(run)
@@ -145,49 +147,32 @@ def truncated_predictions(run: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("kind", "prepare", "message"),
+    ("kind", "prepare", "file"),
     [
-        ("classification", lambda run: None, "predictions.npz: no such prediction file"),
-        ("center-mass", lambda run: None, "center_mass.npz: no such center-mass file"),
-        ("classification", truncated_predictions, "predictions.npz: prediction file is damaged"),
-        (
-            "classification",
-            lambda run: np.savez(run / "predictions.npz", ids=np.array(["a"])),
-            "lacks the array",
-        ),
-        (
-            "classification",
-            lambda run: write_predictions(run, ids=np.array(["a", "b"])),
-            "ids [2] and values [4] do not agree",
-        ),
-        (
-            "classification",
-            lambda run: write_predictions(run, ids=np.array(["a", "b", "c", "a"])),
-            "some ids come twice",
-        ),
-        (
-            "classification",
-            lambda run: write_predictions(run, labels=np.array([0, 1, 2, 0])),
-            "labels run from 0 to 2, with 2 classes",
-        ),
-        ("center-mass", lambda run: write_center_mass(run, [np.nan] * 3), "none of its 3 items holds a pair"),
-        ("center-mass", lambda run: write_center_mass(run, ids=["a"]), "ids [1] and values [3] do not agree"),
-        ("center-mass", lambda run: write_center_mass(run, uniform=np.array([0.5])), "values [1] do not agree"),
-        (
-            "center-mass",
-            lambda run: np.savez(run / "center_mass.npz", ids=np.array(["a"]), center_mass=np.array([0.5])),
-            "lacks the array uniform",
-        ),
+        ("classification", lambda run: None, "predictions.npz"),
+        ("center-mass", lambda run: None, "center_mass.npz"),
+        ("classification", truncated_predictions, "predictions.npz"),
+        ("classification", lambda run: np.savez(run / "predictions.npz", ids=np.array(["a"])), "predictions.npz"),
+        ("classification", lambda run: write_predictions(run, ids=np.array(["a", "b"])), "predictions.npz"),
+        ("classification", lambda run: write_predictions(run, ids=np.array(["a", "b", "c", "a"])), "predictions.npz"),
+        ("classification", lambda run: write_predictions(run, labels=np.array([0, 1, 2, 0])), "predictions.npz"),
+        ("center-mass", lambda run: write_center_mass(run, [np.nan] * 3), "center_mass.npz"),
+        ("center-mass", lambda run: write_center_mass(run, ids=["a"]), "center_mass.npz"),
+        ("center-mass", lambda run: write_center_mass(run, uniform=np.array([0.5])), "center_mass.npz"),
+        ("center-mass", lambda run: write_center_mass(run, uniform=None), "center_mass.npz"),
     ],
 )
-def test_a_missing_damaged_or_mismatching_file_gets_one_line(evaluate, make_run, kind, prepare, message):
+def test_a_missing_or_invalid_file_gets_one_line(evaluate, make_run, kind, prepare, file):
     run = make_run(RUN)
     prepare(run)
-    done = evaluate(kind, run)
-    assert done.returncode == 2
-    assert done.stderr.startswith("error: ") and done.stderr.count("\n") == 1
-    assert message in done.stderr and str(run) in done.stderr
+    assert_one_line(evaluate(kind, run), run / file)
     assert not (run / "metrics.json").exists()
+
+
+def assert_one_line(done: Done, path) -> None:
+    """The command ended with exit code 2 and one line that names the file."""
+    assert done.returncode == 2 and done.stderr.count("\n") == 1
+    assert done.stderr.startswith(f"error: {path}: ")
 
 
 @pytest.mark.parametrize("content", ["{", "[1]"])
@@ -195,17 +180,14 @@ def test_damaged_metrics_are_not_overwritten(evaluate, make_run, content):
     run = make_run(RUN)
     write_predictions(run)
     (run / "metrics.json").write_text(content)
-    done = evaluate("classification", run)
-    assert done.returncode == 2 and "metrics.json: metrics file" in done.stderr
+    assert_one_line(evaluate("classification", run), run / "metrics.json")
     assert (run / "metrics.json").read_text() == content
 
 
-def test_an_unfinished_run_and_another_folder_are_refused(evaluate, make_run, tmp_path):
-    unfinished = evaluate("classification", make_run(RUN, finished=False))
-    other = evaluate("classification", tmp_path)
-    assert (unfinished.returncode, other.returncode) == (2, 2)
-    assert "training has not ended" in unfinished.stderr
-    assert "not a run folder" in other.stderr
+def test_unfinished_runs_and_other_folders_are_refused(evaluate, make_run, tmp_path):
+    unfinished = make_run(RUN, finished=False)
+    for folder in (unfinished, tmp_path):
+        assert_one_line(evaluate("classification", folder), folder)
 
 
 # --- images ---------------------------------------------------------------------------------------------------------
@@ -213,7 +195,7 @@ def test_an_unfinished_run_and_another_folder_are_refused(evaluate, make_run, tm
 OBJECTS = {"a": [(0, A), (1, B)], "b": [(1, A), (0, B), (1, C), (0, (60, 0, 69, 9), "difficult")], "c": [(0, A)]}
 
 
-def test_detections_become_mean_and_category_precisions(evaluate, make_image_run):
+def test_detections_become_average_precisions(evaluate, make_image_run):
     run = make_image_run(OBJECTS)
     write_detections(run, ("a", 3, A, 0.9), ("b", 3, B, 0.8), ("c", 3, A, 0.7), ("a", 5, B, 0.6))  # 1 of 3 dogs
     done = evaluate("detection", run, "--data", "somewhere")
@@ -240,7 +222,7 @@ def test_detections_become_mean_and_category_precisions(evaluate, make_image_run
     assert done.stderr == ""
 
 
-def test_detections_by_hard_nms_have_their_own_names(evaluate, make_image_run):
+def test_detections_with_hard_nms_have_a_prefix(evaluate, make_image_run):
     run = make_image_run(OBJECTS)
     write_detections(run, ("a", 3, A, 0.9))
     (run / "detections.json").rename(run / "detections.hard_nms.json")
@@ -250,7 +232,7 @@ def test_detections_by_hard_nms_have_their_own_names(evaluate, make_image_run):
     assert metrics["hard_nms_detections"] == 1 and all(name.startswith("hard_nms_") for name in metrics)
 
 
-def test_categories_without_objects_are_left_out_of_the_means(evaluate, make_image_run):
+def test_categories_without_objects_are_not_averaged(evaluate, make_image_run):
     run = make_image_run({"a": [(0, A), (1, B, "difficult")]})
     write_detections(run, ("a", 3, A, 0.9), ("a", 5, A, 0.9))
     assert evaluate("detection", run, "--data", "somewhere").returncode == 0
@@ -260,7 +242,7 @@ def test_categories_without_objects_are_left_out_of_the_means(evaluate, make_ima
 
 
 def relation_run(make_image_run) -> Path:
-    """Of image a its one relation is found at pair 1; of image b, one of its two (three by instance) at pair 3."""
+    """Pair 1 finds the relation of image a; pair 3 finds one of the two (three by instance) of image b."""
     run = make_image_run(OBJECTS)
     on_difficult = (60, 0, 69, 9)
     write_relations(
@@ -290,20 +272,19 @@ def test_relations_become_recall_over_k(evaluate, make_image_run):
         "relation_images": 2,
         "images_without_relation": 1,
     }
-    assert done.stdout.startswith(f"{run}: 3 relations in 2 images, 1 without\n")
-    assert done.stderr == ""
+    assert done.stdout.startswith(f"{run}: 3 relations in 2 images") and done.stderr == ""
 
 
 OTHER_ORDERS = ("row_", "random_", "rpn_", "detector_")
 
 
-def test_recall_is_measured_for_every_order_of_the_pairs(evaluate, make_image_run):
+def test_recall_is_measured_for_every_order(evaluate, make_image_run):
     run = relation_run(make_image_run)
     evaluate("relations", run, "--data", "somewhere", "--top-k", "1,2,3")
     metrics = json.loads((run / "metrics.json").read_text())
     recalls = {order: [metrics[f"{order}recall@{k}"] for k in (1, 2, 3)] for order in OTHER_ORDERS}
-    # Image a has two pairs of ROIs, which both find its relation. Of image b's six, (0, 1) and (1, 0) find one of two
-    # relations, and nothing finds the other.
+    # Both pairs of image a find its relation. Of the six pairs of image b, (0, 1) and (1, 0) find one of two
+    # relations; no pair finds the other.
     assert recalls["row_"] == [1 / 2, 1 / 2, 3 / 4]  # backwards: (2, 1), (1, 2), (0, 1)
     assert recalls["rpn_"] == [3 / 4, 3 / 4, 3 / 4]  # begins with (0, 1)
     assert recalls["detector_"] == [3 / 4, 3 / 4, 3 / 4]  # begins with the two ROIs of the best scores
@@ -311,7 +292,7 @@ def test_recall_is_measured_for_every_order_of_the_pairs(evaluate, make_image_ru
     assert recalls["random_"] == pytest.approx([(1 + (1 - each) / 2) / 2 for each in missed])
 
 
-def test_a_network_without_pair_weights_has_the_references(evaluate, make_image_run):
+def test_a_network_without_pair_weights_has_references_only(evaluate, make_image_run):
     run = make_image_run(OBJECTS)
     write_relations(run, with_pairs=False, a=([A, B], []), b=([A, B, C], []), c=([], []))
     assert evaluate("relations", run, "--data", "somewhere", "--top-k", "2", "--distinct").returncode == 0
@@ -321,7 +302,7 @@ def test_a_network_without_pair_weights_has_the_references(evaluate, make_image_
     assert not {"recall@2", "row_recall@2", "distinct_recall@2"} & metrics.keys()
 
 
-def test_duplicates_of_a_better_pair_are_passed_over(evaluate, make_image_run):
+def test_duplicates_of_a_better_pair_are_removed(evaluate, make_image_run):
     run = make_image_run({"a": [(0, A), (1, B), (1, C)]})
     near_a, near_b = (0, 1, 9, 10), (20, 1, 29, 10)
     pairs = [[0, 1], [2, 1], [0, 3], [2, 3], [1, 0], [0, 4], *ANY_OTHER_OF_5]
@@ -338,20 +319,19 @@ FIRST_OF_5 = {(0, 1), (2, 1), (0, 3), (2, 3), (1, 0), (0, 4)}
 ANY_OTHER_OF_5 = [[m, n] for m in range(5) for n in range(5) if m != n and (m, n) not in FIRST_OF_5]
 
 
-def test_recall_by_another_rule_has_names_of_its_own(evaluate, make_image_run):
+def test_recall_by_another_rule_has_a_prefix(evaluate, make_image_run):
     run = relation_run(make_image_run)
     evaluate("relations", run, "--data", "somewhere", "--top-k", "3")
-    done = evaluate("relations", run, "--data", "somewhere", "--top-k", "3", "--rule", "different_instance")
+    evaluate("relations", run, "--data", "somewhere", "--top-k", "3", "--rule", "different_instance")
     metrics = json.loads((run / "metrics.json").read_text())
     assert metrics["recall@3"] == pytest.approx((1 + 1 / 2) / 2)
     assert metrics["different_instance_recall@3"] == pytest.approx((1 + 1 / 3) / 2)
     assert metrics["different_instance_relations"] == 4
-    assert done.stdout.startswith(f"{run}: 4 relations in 2 images, 1 without\n")
 
 
 @pytest.fixture
 def annotated_run(make_image_run, monkeypatch) -> Path:
-    """Of image a, A is annotated to lead to B, and C to A; of image b, A to B. Image c has no relation."""
+    """Annotated are A to B and C to A in image a, and A to B in image b; image c has no relation."""
     run = make_image_run({"a": [(0, A), (1, B), (0, C)], "b": [(1, A), (1, B)], "c": [(0, A), (1, B)]})
     relations = {"a": [[0, 1], [2, 0]], "b": [[0, 1]], "c": np.empty((0, 2), int)}
     annotate(monkeypatch, relations)
@@ -365,7 +345,7 @@ def annotated_run(make_image_run, monkeypatch) -> Path:
 
 
 def annotate(monkeypatch, relations: dict[str, list]) -> None:
-    """Gives the images of the data set that is read their annotated relations."""
+    """Adds annotated relations to the images of the dataset."""
     read = command.read_once
 
     def annotated(*arguments, **options):
@@ -379,7 +359,7 @@ def annotate(monkeypatch, relations: dict[str, list]) -> None:
 ANNOTATED = ["--data", "somewhere", "--rule", "annotated", "--top-k", "1,2,3,4"]
 
 
-def test_annotated_relations_are_found_from_subject_to_object(evaluate, annotated_run):
+def test_annotated_relations_are_directed(evaluate, annotated_run):
     evaluate("relations", annotated_run, *ANNOTATED)
     # Of image a, A to B is the third pair, and C to A the fourth; of image b, A to B is the second.
     metrics = json.loads((annotated_run / "metrics.json").read_text())
@@ -402,7 +382,7 @@ def is_of_another_order(name: str) -> bool:
     return any(order in name for order in OTHER_ORDERS)
 
 
-def test_annotated_relations_may_be_found_in_either_order_on_request(evaluate, annotated_run):
+def test_annotated_relations_can_match_in_either_order(evaluate, annotated_run):
     evaluate("relations", annotated_run, *ANNOTATED)
     evaluate("relations", annotated_run, *ANNOTATED, "--unordered")
     metrics = json.loads((annotated_run / "metrics.json").read_text())
@@ -420,7 +400,7 @@ def test_annotated_relations_may_be_found_in_either_order_on_request(evaluate, a
 
 
 @pytest.mark.parametrize("unordered", [False, True])
-def test_annotated_recall_is_that_of_the_obvious_loop(evaluate, make_image_run, monkeypatch, unordered):
+def test_annotated_recall_agrees_with_a_loop(evaluate, make_image_run, monkeypatch, unordered):
     random = np.random.default_rng(4)
     objects, relations, proposals = {}, {}, {}
     for image in "abcdef":
@@ -449,7 +429,7 @@ def test_annotated_recall_is_that_of_the_obvious_loop(evaluate, make_image_run, 
 
 
 def counted_by_loop(rois, pairs, boxes, relations, k: int, unordered: bool) -> tuple[int, int]:
-    """How many relations of an image the first k pairs find, and how many there are."""
+    """Number of relations of an image that the first k pairs find, and number of all."""
     wanted = {tuple(sorted(relation) if unordered else relation) for relation in relations.tolist()}
     found = set()
     for m, n in pairs[:k].tolist():
@@ -470,84 +450,134 @@ def overlap(one, other) -> float:
 
 
 @pytest.mark.parametrize(
-    ("options", "line"),
-    [
-        (
-            ["--rule", "annotated"],
-            "somewhere: the test images have no annotated relations; give another --rule",
-        ),
-        (
-            ["--unordered"],
-            "--unordered: relations by the rule different_category have no order; leave it out, or --rule annotated",
-        ),
-    ],
+    ("options", "named"), [(["--rule", "annotated"], "somewhere"), (["--unordered"], "--unordered")]
 )
-def test_what_asks_for_annotations_that_are_not_there_gets_one_line(evaluate, make_image_run, options, line):
-    done = evaluate("relations", relation_run(make_image_run), "--data", "somewhere", *options)
-    assert (done.returncode, done.stderr) == (2, f"error: {line}\n")
+def test_absent_annotations_get_one_line(evaluate, make_image_run, options, named):
+    assert_one_line(evaluate("relations", relation_run(make_image_run), "--data", "somewhere", *options), named)
 
 
-def test_a_k_beyond_the_pairs_in_the_file_is_refused_and_the_remedy_named(evaluate, annotated_run):
+def test_k_beyond_the_stored_pairs_is_refused_with_the_remedy(evaluate, annotated_run):
     write_relations(annotated_run, a=([A, B, C], [[0, 1]]), b=([B, A], [[0, 1], [1, 0]]), c=([], []))
     done = evaluate("relations", annotated_run, *ANNOTATED)
-    assert done.returncode == 2 and done.stderr.count("\n") == 1
-    assert "image a has 1 pairs of its 3 ROIs where recall@4 needs more, which vision.predict keeps with" in done.stderr
-    assert "--pairs 4; " in done.stderr and "run the predict command again" in done.stderr
-
-
-def test_the_default_list_reaches_5000(evaluate, make_image_run):
-    run = relation_run(make_image_run)
-    evaluate("relations", run, "--data", "somewhere")
-    found = [name for name in json.loads((run / "metrics.json").read_text()) if name.startswith("recall@")]
-    assert found == [f"recall@{k}" for k in (10, 50, 100, 200, 500, 1000, 2000, 5000)]
+    assert_one_line(done, annotated_run / "relations.npz")
+    assert "image a" in done.stderr and "--pairs 4" in done.stderr
 
 
 @pytest.mark.parametrize(
-    ("kind", "prepare", "message"),
+    ("kind", "prepare", "file"),
     [
-        ("detection", lambda run: None, "detections.json: no such detection file"),
-        ("detection", lambda run: (run / "detections.json").write_text("[{]"), "is not valid JSON"),
-        ("detection", lambda run: write_detections(run, ("d", 3, A, 0.5)), "unknown image_id, 'd' for one"),
-        ("detection", lambda run: write_detections(run, ("a", 1, A, 0.5)), "unknown category_id, 1 for one"),
-        ("relations", lambda run: None, "relations.npz: no such relations file"),
-        ("relations", lambda run: np.savez(run / "relations.npz", rois=np.zeros((1, 4))), "the array roi_labels"),
-        ("relations", lambda run: write_relations(run, a=([A], [])), "lacks 2 of the data set's 3 images, b for one"),
-        (
-            "relations",
-            lambda run: write_relations(run, a=([A], []), b=([A, B], [[0, 1], [1, 2]]), c=([], [])),
-            "image b has pairs of ROIs 0 to 2 with 2 ROIs",
-        ),
+        ("detection", lambda run: None, "detections.json"),
+        ("detection", lambda run: write_detections(run, ("d", 3, A, 0.5)), "detections.json"),
+        ("relations", lambda run: None, "relations.npz"),
+        ("relations", lambda run: write_relations(run, a=([A], [])), "relations.npz"),
     ],
 )
-def test_bad_predictions_of_images_get_one_line(evaluate, make_image_run, kind, prepare, message):
+def test_invalid_predictions_of_images_get_one_line(evaluate, make_image_run, kind, prepare, file):
     run = make_image_run(OBJECTS)
     prepare(run)
-    done = evaluate(kind, run, "--data", "somewhere")
-    assert done.returncode == 2
-    assert done.stderr.startswith("error: ") and done.stderr.count("\n") == 1
-    assert message in done.stderr and str(run) in done.stderr
+    assert_one_line(evaluate(kind, run, "--data", "somewhere"), run / file)
     assert not (run / "metrics.json").exists()
 
 
-@pytest.mark.parametrize(("kind", "message"), [("detection", "no object to find"), ("relations", "has a relation")])
-def test_images_without_anything_to_find_are_refused(evaluate, make_image_run, kind, message):
+@pytest.mark.parametrize("kind", ["detection", "relations"])
+def test_images_without_anything_to_find_are_refused(evaluate, make_image_run, kind):
     run = make_image_run({"a": [(0, A, "difficult"), (1, B, "crowd")]})
     write_detections(run)
     write_relations(run, a=([A, B], [[0, 1], [1, 0]]))
-    done = evaluate(kind, run, "--data", "somewhere")
-    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
-    assert message in done.stderr
+    assert_one_line(evaluate(kind, run, "--data", "somewhere"), "somewhere")
 
 
 @pytest.mark.parametrize("kind", ["detection", "relations"])
 def test_a_run_on_documents_has_no_images(evaluate, make_run, kind):
-    done = evaluate(kind, make_run(RUN))
-    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
-    assert "config.yaml: names no dataset and images.test_split" in done.stderr
+    run = make_run(RUN)
+    assert_one_line(evaluate(kind, run), run / "config.yaml")
 
 
 @pytest.mark.parametrize("numbers", ["0", "10,-5", "1.5", "10,", "ten"])
-def test_k_that_is_not_positive_is_refused(evaluate, make_image_run, numbers):
+def test_k_must_be_positive_integers(evaluate, make_image_run, numbers):
     done = evaluate("relations", make_image_run(OBJECTS), "--data", "somewhere", "--top-k", numbers)
-    assert done.returncode == 2
-    assert done.stderr.splitlines()[-1].endswith(f"{numbers} is no list of whole numbers above 0, as 10,50,100")
+    assert done.returncode == 2 and "--top-k" in done.stderr.splitlines()[-1]
+
+
+# --- files outside a run folder -------------------------------------------------------------------------------------
+
+OF_MINIVAL = ["--dataset", "minicoco", "--split", "minival", "--data", "somewhere"]
+
+
+@pytest.fixture
+def outside(tmp_path, monkeypatch, make_dataset) -> Path:
+    """A folder with files as the original code writes them: numbers as ids, COCO's category ids, float64 boxes."""
+    dataset = make_dataset({"139": [(0, A), (1, B)], "285": [(0, A)]})
+    asked = {("minicoco", Path("somewhere"), "minival"): dataset}
+    monkeypatch.setattr(command, "read_once", lambda *arguments: asked[arguments])
+    write_detections(tmp_path, (139, 3, A, 0.9), (139, 5, B, 0.8))
+    pairs = {"pairs": np.array([[1, 0], [0, 1]]), "weights": np.array([0.5, 0.25])}
+    np.savez(
+        tmp_path / "relations.npz",
+        image_ids=np.array([139, 285]),
+        roi_offsets=np.array([0, 2, 3]),
+        rois=np.array([A, B, A], np.float64),
+        roi_scores=np.array([0.9, 0.8, 0.7]),
+        roi_labels=np.array([0, 1, 0]),
+        pair_offsets=np.array([0, 2, 2]),
+        **pairs,
+        **{f"row_{name}": values for name, values in pairs.items()},
+    )
+    return tmp_path
+
+
+def test_detections_outside_a_run_folder_are_evaluated(evaluate, outside):
+    path, out = outside / "detections.json", outside / "metrics" / "rn.json"
+    done = evaluate("detection", "--detections", path, *OF_MINIVAL, "--out", out)
+    assert done.returncode == 0 and done.stdout.startswith(f"{path}: ")
+    metrics = json.loads(out.read_text())
+    # One of two cats is found, before any false detection: precision 1 up to a recall of 1/2, 51 of 101 points.
+    assert (metrics["ap_50/cat"], metrics["ap_50/dog"]) == (pytest.approx(51 / 101), pytest.approx(1))
+
+
+def test_relations_outside_a_run_folder_are_evaluated(evaluate, outside):
+    path, out = outside / "relations.npz", outside / "relations.json"
+    done = evaluate("relations", "--relations", path, *OF_MINIVAL, "--top-k", "1,2", "--out", out)
+    assert done.returncode == 0 and done.stdout.startswith(f"{path}: 1 relations in 1 images")
+    metrics = json.loads(out.read_text())
+    assert metrics["recall@1"] == metrics["row_recall@2"] == metrics["detector_recall@1"] == 1
+
+
+class Evil:
+    """Fails the test when it is unpickled."""
+
+    def __reduce__(self):
+        return pytest.fail, ("unpickled",)
+
+
+@pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
+@pytest.mark.parametrize(("kind", "option"), [("detection", "--detections"), ("relations", "--relations")])
+def test_pickles_are_not_loaded(evaluate, outside, kind, option, protocol):
+    for name in ("detections.pkl", "detections.json"):
+        path = outside / name
+        path.write_bytes(pickle.dumps(Evil(), protocol))
+        assert_one_line(evaluate(kind, option, path, *OF_MINIVAL), path)
+
+
+def test_object_arrays_are_not_unpickled(evaluate, outside):
+    path = outside / "relations.npz"
+    arrays = dict(np.load(path))
+    for name in ("image_ids", "rois"):
+        np.savez(path, **arrays | {name: np.array([Evil()] * len(arrays[name]), object)})
+        assert_one_line(evaluate("relations", "--relations", path, *OF_MINIVAL), path)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        [],
+        ["run", "--detections", "a.json"],
+        ["run", "--split", "test"],
+        ["--detections", "a.json", "--split", "test"],
+        ["--detections", "a.json", *OF_MINIVAL],
+    ],
+)
+def test_inconsistent_file_options_get_one_line(evaluate, outside, options):
+    done = evaluate("detection", *options)
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
+    assert done.stderr.startswith("error: ")

@@ -1,5 +1,3 @@
-"""The page of relations: what is written into it, and how it behaves in a browser."""
-
 import base64
 import io
 import json
@@ -21,7 +19,7 @@ from tests.browser import CHROMEDRIVER, CHROMIUM, open_browser
 
 NASTY = """q'"<b>&é </script><!-- {{style}} #1+.jpg""".replace("/", "∕")
 CLASSES = np.array(["</script><b>cat</b>", "dog 'n' \"dog\""])
-LEFT_OUT = np.array(["cut.jpg: is no image <i>"])
+LEFT_OUT = np.array(["cut.jpg: not an image <i>"])
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +30,7 @@ def images(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def page(images):
-    """A page of three images by two networks, and the folder that it lies in."""
+    """A page of three images and two networks."""
     files = read_together(write_pair(images[0].parent, images, classes=CLASSES, left_out=LEFT_OUT))
     path = images[0].parent / "page.html"
     path.write_text(make_page(files, 0.3, 'A "page" </title> {{content}}'), encoding="utf-8")
@@ -44,10 +42,10 @@ def content_of(page: Path) -> dict:
     return json.loads(re.search(r'<script id="content" type="application/json">(.*?)</script>', text, re.DOTALL)[1])
 
 
-# --- what is written ------------------------------------------------------------------------------------------------
+# --- the HTML file --------------------------------------------------------------------------------------------------
 
 
-def test_the_page_holds_all_that_it_shows(page):
+def test_page_contains_images_networks_and_objects(page):
     content = content_of(page)
     assert [image["name"] for image in content["images"]] == ["one.jpg", NASTY, "three.png"]
     assert content["leftOut"] == LEFT_OUT.tolist()
@@ -61,7 +59,7 @@ def test_the_page_holds_all_that_it_shows(page):
     assert [each["text"] for each in dog["attended"]] == ["0.750", "0.049", "<0.001"]
 
 
-def test_names_do_not_end_the_script_nor_are_marks_in_them_filled(page):
+def test_names_are_escaped_and_their_placeholders_left_alone(page):
     text = page.read_text(encoding="utf-8")
     assert text.count("</script>") == 2 and "<!--" not in text
     assert "<title>A &quot;page&quot; &lt;/title&gt; {{content}}</title>" in text
@@ -69,33 +67,35 @@ def test_names_do_not_end_the_script_nor_are_marks_in_them_filled(page):
     assert json.loads(script_json("</script><!--")) == "</script><!--"
 
 
-def test_every_mark_of_the_template_is_filled():
+def test_every_placeholder_is_filled():
     limits = dict.fromkeys(("score", "objects", "kept", "side", "overlap"), 1)
     assert "{{" not in fill_template("title", {}, limits)
     assert set(re.findall(r"{{(\w+)}}", TEMPLATE.read_text())) == {*limits, "title", "style", "script", "content"}
 
 
-def test_the_page_asks_for_nothing_from_elsewhere(page):
-    outside_data = page.read_text(encoding="utf-8").replace("http://www.w3.org/2000/svg", "")  # a name, no address
+def test_page_refers_to_nothing_outside(page):
+    outside_data = page.read_text(encoding="utf-8").replace(
+        "http://www.w3.org/2000/svg", ""
+    )  # a namespace, not a request
     assert not re.search(r"https?:|//[a-z]+\.|@import|url\(", re.sub(r'"data:[^"]*"', "", outside_data))
     assert "default-src 'none'; img-src data:" in outside_data
 
 
-def test_large_images_are_made_smaller_and_small_ones_stay():
+def test_large_images_are_reduced():
     for shape, size in [((400, 1600, 3), (LONG_SIDE, LONG_SIDE // 4)), ((30, 40, 3), (40, 30))]:
         uri = jpeg_uri(np.zeros(shape, np.uint8), LONG_SIDE, quality=80)
         assert Image.open(io.BytesIO(base64.b64decode(uri.partition(",")[2]))).size == size
 
 
-def test_an_image_that_has_been_replaced_is_refused(tmp_path):
+def test_changed_images_are_refused(tmp_path):
     image = tmp_path / "a.jpg"
     files = read_together(write_pair(tmp_path, [image]))
     Image.new("RGB", (30, 20)).save(image)
-    with pytest.raises(UserError, match="a.jpg: is 30 x 20 pixels large and was 200 x 100"):
+    with pytest.raises(UserError, match="a.jpg: .*30 x 20 .*200 x 100"):
         make_page(files, 0.3, "title")
 
 
-def test_the_command_says_how_large_the_page_is(tmp_path, monkeypatch, capsys):
+def test_command_writes_the_page(tmp_path, monkeypatch, capsys):
     files = write_pair(tmp_path, [tmp_path / "a.jpg"], left_out=LEFT_OUT)
     out = tmp_path / "page.html"
     for score, code in (("0.5", 0), ("2", 2), ("x", 2)):
@@ -103,10 +103,10 @@ def test_the_command_says_how_large_the_page_is(tmp_path, monkeypatch, capsys):
         try:
             run_command(relations_page.main)
         except SystemExit as exit:
-            assert exit.code == code and f"{score} is no number from 0 to 1" in capsys.readouterr().err
+            assert exit.code == code and "--score" in capsys.readouterr().err
         else:
-            assert code == 0 and capsys.readouterr().out == f"written: {out} (1 images, 1 left out, 0.0 MB)\n"
-    assert "score of at least 0.5 " in out.read_text()
+            assert code == 0 and capsys.readouterr().out.startswith(f"written: {out} (1 images")
+    assert "score of at least 0.5," in out.read_text()
 
 
 # --- in a browser ---------------------------------------------------------------------------------------------------
@@ -122,30 +122,30 @@ def chromium(tmp_path_factory):
 
 @pytest.fixture
 def browser(chromium, page):
-    """Shows the page anew, on a wide screen."""
+    """Reloads the page on a wide screen."""
     chromium.resize(1400, 1000)
     show(chromium, page)
     return chromium
 
 
 def show(browser, page, address=""):
-    browser.open("about:blank")  # Else another address of the same page is no new page.
+    browser.open("about:blank")  # otherwise a new address does not reload the page
     browser.open(page.as_uri() + address)
 
 
 def weights(browser):
-    """The weights in the lists and on the regions of each network that is shown, best first."""
+    """The weights in the lists and on the regions of each visible network, best first."""
     lists, marks = browser.run(
         "const texts = (panel, what) => [...panel.querySelectorAll(what)].map((each) => each.textContent);"
         "const panels = [...document.querySelectorAll('.panel')].filter((panel) => !panel.hidden);"
         "return ['.weight', '.region span'].map((what) => panels.map((panel) => texts(panel, what)))"
     )
-    assert lists == [panel[::-1] for panel in marks]  # On the image the strongest lies above the others.
+    assert lists == [panel[::-1] for panel in marks]  # the strongest is on top
     return lists
 
 
 def state(browser):
-    """Name of the image, number of the object in the address, what is said."""
+    """Name of the image, number of the object in the address, and status line."""
     return browser.run(
         "const wanted = new URLSearchParams(location.hash.slice(1));"
         "return [document.getElementById('name').textContent, wanted.get('object'),"
@@ -157,8 +157,8 @@ CAT_UNSUP, CAT_SUP = ["0.300", "0.150"], ["0.600", "0.050"]
 SECOND_CAT = ".panel:nth-child(2) .object:nth-of-type(1)"
 
 
-def test_a_click_shows_what_an_object_attends_to_in_both_networks(browser):
-    assert weights(browser) == [[], []] and state(browser) == ["one.jpg (1 of 3)", None, "2 objects; click one."]
+def test_clicking_an_object_shows_its_weights_in_both_networks(browser):
+    assert weights(browser) == [[], []] and state(browser)[:2] == ["one.jpg (1 of 3)", None]
     browser.click(SECOND_CAT)
     assert weights(browser) == [CAT_UNSUP, CAT_SUP]
     assert state(browser) == ["one.jpg (1 of 3)", "1", "Object 1 of 2."]
@@ -168,7 +168,7 @@ def test_a_click_shows_what_an_object_attends_to_in_both_networks(browser):
     assert current == [f"object 2: {CLASSES[1]} 0.80"] * 2
 
 
-def test_regions_lie_where_they_should_and_are_the_stronger_the_larger_the_weight(browser):
+def test_positions_and_line_widths_of_regions(browser):
     browser.click(SECOND_CAT)
     boxes, widths, lines = browser.run(
         "const picture = document.querySelector('.panel:nth-child(2) .picture');"
@@ -183,7 +183,7 @@ def test_regions_lie_where_they_should_and_are_the_stronger_the_larger_the_weigh
     assert widths[0] > widths[1] and lines == pytest.approx([6, 1 + 5 * 0.05 / 0.6], rel=1e-4)
 
 
-def test_the_slider_and_repeats_change_how_many_are_shown(browser):
+def test_number_of_regions_and_repeats(browser):
     browser.click(SECOND_CAT)
     set_control = (
         "const control = document.getElementById(arguments[0]); Object.assign(control, arguments[1]);"
@@ -196,17 +196,17 @@ def test_the_slider_and_repeats_change_how_many_are_shown(browser):
     assert browser.run("return document.getElementById('count-text').textContent") == "1"
 
 
-def test_one_network_or_both_are_shown(browser):
+def test_choice_of_networks(browser):
     browser.click(SECOND_CAT)
     for choice, expected in (("1", [CAT_SUP]), ("0", [CAT_UNSUP]), ("all", [CAT_UNSUP, CAT_SUP])):
         browser.click(f"input[value='{choice}']")
         assert weights(browser) == expected
 
 
-def test_arrows_show_other_images_and_leave_the_controls_alone(browser):
+def test_arrow_keys_change_the_image_except_in_inputs(browser):
     browser.click(SECOND_CAT)
     browser.press("ArrowRight")
-    assert state(browser) == [f"{NASTY} (2 of 3)", None, "2 objects; click one."] and weights(browser) == [[], []]
+    assert state(browser)[:2] == [f"{NASTY} (2 of 3)", None] and weights(browser) == [[], []]
     browser.press("ArrowLeft", "ArrowLeft")
     assert state(browser)[0] == "three.png (3 of 3)"
     browser.click("#count")
@@ -216,7 +216,7 @@ def test_arrows_show_other_images_and_leave_the_controls_alone(browser):
     assert state(browser)[0] == "one.jpg (1 of 3)"
 
 
-def test_tab_and_enter_go_through_the_objects_and_escape_leaves_them(browser):
+def test_tab_enter_and_escape_select_objects(browser):
     browser.run("document.getElementById('distinct').focus()")
     browser.press("Tab", "Enter")
     assert state(browser)[1] == "1" and weights(browser) == [CAT_UNSUP, CAT_SUP]
@@ -224,51 +224,42 @@ def test_tab_and_enter_go_through_the_objects_and_escape_leaves_them(browser):
     assert name == f"object 1: {CLASSES[0]} 0.90"
     browser.press("Tab", "Enter")
     assert state(browser)[1] == "2"
-    browser.press("Tab")  # Those of the other network are the same.
+    browser.press("Tab")  # objects of the other network are skipped
     assert not browser.run("return document.activeElement.matches('.object')")
     browser.press("Escape")
     assert state(browser)[1] is None and weights(browser) == [[], []]
 
 
-def test_an_address_shows_its_image_and_object(browser, page):
+def test_addresses_select_image_and_object(browser, page):
     show(browser, page, f"#image={quote(NASTY)}&object=1")
     assert state(browser) == [f"{NASTY} (2 of 3)", "1", "Object 1 of 2."]
     assert weights(browser) == [CAT_UNSUP, CAT_SUP]
-    for address, said in [
-        ("#image=four.jpg&object=1", "No image four.jpg here; this is the first. 2 objects; click one."),
-        ("#image=one.jpg&object=9", "No object 9 here. 2 objects; click one."),
-        ("#image=one.jpg&object=x", "No object x here. 2 objects; click one."),
+    for address, named in [
+        ("#image=four.jpg&object=1", "image four.jpg"),
+        ("#image=one.jpg&object=9", "object 9"),
+        ("#image=one.jpg&object=x", "object x"),
     ]:
         show(browser, page, address)
-        assert state(browser)[2] == said and weights(browser) == [[], []]
+        assert named in state(browser)[2] and weights(browser) == [[], []]
 
 
-def test_on_a_phone_one_network_is_shown_and_nothing_is_wider_than_the_screen(browser, page):
+def test_narrow_screens_show_one_network_without_scrolling(browser, page):
     browser.resize(360, 740)
     show(browser, page, "#image=one.jpg&object=1")
     assert weights(browser) == [CAT_SUP]
     assert browser.run("return document.documentElement.scrollWidth") <= 360
 
 
-def test_the_dark_scheme_is_dark(browser):
-    colors = []
-    for scheme in ("light", "dark"):
-        features = [{"name": "prefers-color-scheme", "value": scheme}]
-        browser.devtools("Emulation.setEmulatedMedia", {"features": features})
-        colors.append(browser.run("return getComputedStyle(document.body).backgroundColor"))
-    assert colors == ["rgb(255, 255, 255)", "rgb(23, 23, 26)"]
-
-
-def test_everything_that_can_be_used_has_a_name_and_what_was_left_out_is_told(browser):
+def test_elements_are_named_and_skipped_images_listed(browser):
     unnamed = browser.run(
         "return [...document.querySelectorAll('a, input, nav, img')].filter((each) =>"
         " !(each.ariaLabel || each.alt || each.querySelector('img')?.alt || each.labels?.[0].textContent.trim()))"
     )
     assert unnamed == []
-    assert browser.run("return document.getElementById('left-out').textContent") == f"Left out: {LEFT_OUT[0]}"
+    assert browser.run("return document.getElementById('left-out').textContent").endswith(LEFT_OUT[0])
 
 
-def test_there_is_no_request_and_no_error(browser, page):
+def test_no_requests_and_no_errors(browser, page):
     browser.log("browser")
     browser.log("performance")
     show(browser, page, "#image=one.jpg&object=1")

@@ -3,6 +3,7 @@ import json
 import shutil
 import sys
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -25,7 +26,7 @@ def report(tmp_path):
 
 @pytest.fixture
 def make_run(make_run):
-    """Makes a run; next to a center-mass there is that of equal weights, as the evaluation writes it."""
+    """Makes a run; center-mass is accompanied by that of equal weights, as in scripts.evaluate."""
 
     def make(path, metrics=None, **options):
         uniform = {"uniform_center_mass": 0.05} if metrics and "center_mass" in metrics else {}
@@ -36,7 +37,7 @@ def make_run(make_run):
 
 @pytest.fixture
 def make_row(make_run):
-    """The 20 Newsgroups row of Table 6 with two seeds (or one)."""
+    """The 20 Newsgroups row of Table 6, with two seeds by default."""
 
     def make(preset="paper", seeds=2) -> None:
         for variant, accuracies in ACCURACIES.items():
@@ -53,7 +54,7 @@ def lines_after(markdown: str, heading: str) -> list[list[str]]:
     return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
 
 
-def test_the_table_holds_the_papers_numbers_ours_the_difference_and_the_trials(report, make_row):
+def test_rows_have_paper_ours_difference_and_trials(report, make_row):
     make_row()
     lines = lines_after(report(), "**20 Newsgroups, test accuracy (%)**")
     assert lines[1] == ["paper", "64.0 ± 0.3", "64.6 ± 0.2", "65.6 ± 0.2"]
@@ -62,7 +63,7 @@ def test_the_table_holds_the_papers_numbers_ours_the_difference_and_the_trials(r
     assert lines[4] == ["trials of 5", "2", "2", "2"]
 
 
-def test_what_the_paper_does_not_print_stands_alone(report, make_row):
+def test_rows_without_numbers_of_the_paper(report, make_row):
     make_row()
     lines = lines_after(report(), "**20 Newsgroups, test center-mass**")
     assert lines[1] == ["ours", "", "0.165 ± 0.000", "0.166 ± 0.000"]
@@ -71,27 +72,25 @@ def test_what_the_paper_does_not_print_stands_alone(report, make_row):
     assert lines[5] == ["trials of 5", "", "2", "2"]
 
 
-def test_one_trial_has_no_deviation_and_no_interval(report, make_row):
-    make_row(seeds=1)
-    markdown = report()
-    assert lines_after(markdown, "**20 Newsgroups, test accuracy (%)**")[2][1] == "64.0 (one trial)"
-    assert ["+0.6", "one trial", "1"] in [line[2:] for line in lines_after(markdown, "20 Newsgroups, test acc")]
-
-
-def test_variants_are_compared_seed_by_seed(report, make_row):
+def test_differences_are_paired_by_seed(report, make_row):
     make_row()
     lines = lines_after(report(), "20 Newsgroups, test accuracy")
     # 66.0 - 64.0 and 65.8 - 64.4: mean 1.7, half width 12.7062 * 0.424264 / sqrt(2) = 3.812.
     assert lines[1][1:] == ["FAN-hatt-sup − Hatt", "+1.7", "-2.1 to +5.5", "2"]
 
 
-def test_a_difference_that_rounds_to_zero_has_no_minus_sign(report, make_run):
-    for variant, accuracy in [("hatt", 0.6401), ("fan-unsup", 0.64), ("fan-sup", 0.64)]:
-        make_run(f"paper/20news/{variant}/seed0", {"accuracy": accuracy, "center_mass": 0.5})
-    assert "-0.0" not in report()
+def test_signs_of_rounded_zeros(report, make_run):
+    for seed, (hatt, fan) in enumerate([(0.640, 0.642), (0.640, 0.6421), (0.640, 0.6408)]):
+        make_run(f"paper/20news/hatt/seed{seed}", {"accuracy": hatt})
+        make_run(f"paper/20news/fan-unsup/seed{seed}", {"accuracy": fan, "center_mass": 0.5})
+        make_run(f"paper/20news/fan-sup/seed{seed}", {"accuracy": hatt - 0.0001 * seed, "center_mass": 0.5})
+    lines = lines_after(report(), "20 Newsgroups, test accuracy")
+    # 0.2, 0.21 and 0.08: mean 0.1633, half width 4.3027 * 0.07234 / sqrt(3) = 0.1797: the lower end is -0.016.
+    assert lines[0][2:] == ["+0.2", "-0.0 to +0.3", "3"]
+    assert lines[1][2] == "+0.0"  # a mean of -0.01 has none
 
 
-def test_differences_that_are_the_same_for_all_seeds_are_left_out(report, make_run):
+def test_differences_equal_for_all_seeds_are_omitted(report, make_run):
     for seed in (0, 1):
         make_run(f"paper/20news/hatt/seed{seed}", {"accuracy": 0.64 + seed * 1e-16})
         make_run(f"paper/20news/fan-unsup/seed{seed}", {"accuracy": 0.65, "center_mass": 0.5})
@@ -100,19 +99,11 @@ def test_differences_that_are_the_same_for_all_seeds_are_left_out(report, make_r
     assert [line[1] for line in lines[:2]] == ["FAN-hatt-sup − Hatt", "FAN-hatt-sup − FAN-hatt-unsup"]
 
 
-def test_an_interval_that_ends_just_below_zero_shows_it(report, make_run):
-    for seed, (hatt, fan) in enumerate([(0.640, 0.642), (0.640, 0.6421), (0.640, 0.6408)]):
-        make_run(f"paper/20news/hatt/seed{seed}", {"accuracy": hatt})
-        make_run(f"paper/20news/fan-unsup/seed{seed}", {"accuracy": fan, "center_mass": 0.5})
-    # 0.2, 0.21 and 0.08: mean 0.1633, half width 4.3027 * 0.07234 / sqrt(3) = 0.1797: from -0.016.
-    assert lines_after(report(), "20 Newsgroups, test accuracy")[0][2:] == ["+0.2", "-0.0 to +0.3", "3"]
-
-
-def test_missing_runs_are_listed_with_the_reason_and_the_command_that_fills_them(report, make_run, make_row, tmp_path):
+def test_missing_runs_are_listed_with_reason_and_command(report, make_run, make_row, tmp_path):
     make_row()
     make_run("paper/20news/hatt/seed2", {"accuracy": 0.9}, finished=False)
     make_run("paper/20news/hatt/seed3")
-    make_run("paper/20news/fan-sup/seed2", {"accuracy": 0.9})  # lacks its center-mass
+    make_run("paper/20news/fan-sup/seed2", {"accuracy": 0.9})  # without center-mass
     markdown = report()
     runs = tmp_path / "runs"
     assert f"- `{runs}/paper/20news/hatt/seed2`: training has not ended\n" in markdown
@@ -124,7 +115,7 @@ def test_missing_runs_are_listed_with_the_reason_and_the_command_that_fills_them
     assert lines_after(markdown, "**20 Newsgroups, test accuracy (%)**")[4][1:] == ["2", "2", "2"]
 
 
-def test_a_complete_table_misses_nothing_and_counts_every_seed(report, make_run):
+def test_complete_tables_count_every_seed(report, make_run):
     row = replace(TABLE6.rows[0], trials=2, cells={"hatt": Number(64.0, 0.3)})
     table = replace(TABLE6, rows=[row])
     for seed in (0, 1, 12):
@@ -142,26 +133,7 @@ def test_miniature_numbers_are_marked_and_need_one_seed(report, make_row):
     assert "mini/20news" not in markdown[markdown.index("## Missing") :]
 
 
-def test_the_papers_preset_is_not_marked_as_miniature(report, make_row):
-    make_row()
-    assert "miniature" not in report()
-
-
-def test_four_files_are_written_and_the_markdown_is_what_is_printed(report, make_row, tmp_path):
-    make_row()
-    markdown = report()
-    folder = tmp_path / "out" / "paper"
-    assert sorted(path.name for path in folder.iterdir()) == [
-        "table6.csv",
-        "table6.md",
-        "table6.png",
-        "table6.runs.jsonl",
-    ]
-    assert (folder / "table6.md").read_text() == markdown
-    assert (folder / "table6.png").read_bytes().startswith(b"\x89PNG")
-
-
-def test_the_csv_has_a_line_a_cell(report, make_row, tmp_path):
+def test_csv_has_one_line_per_cell(report, make_row, tmp_path):
     make_row()
     report()
     lines = list(csv.DictReader((tmp_path / "out/paper/table6.csv").open()))
@@ -184,13 +156,14 @@ def test_the_csv_has_a_line_a_cell(report, make_row, tmp_path):
     assert [lines[3][key] for key in ("ours_mean", "trials", "difference")] == ["", "0", ""]
 
 
-def test_the_list_of_runs_holds_what_each_was_and_no_path(report, make_row, tmp_path):
+def test_list_of_runs_has_no_paths_and_no_categories(report, make_row, make_run, tmp_path):
     make_row(seeds=1)
+    make_run("paper/20news/hatt/seed1", {"accuracy": 0.5, "ap/cat": 0.1, "voc_ap_50/cat": 0.2})
     report()
     text = (tmp_path / "out/paper/table6.runs.jsonl").read_text()
     lines = [json.loads(line) for line in text.splitlines()]
-    assert "/home" not in text and str(tmp_path) not in text
-    assert lines[2] == {
+    assert "ap/cat" not in text and "/home" not in text and str(tmp_path) not in text
+    assert lines[3] == {
         "preset": "paper",
         "dataset": "20news",
         "variant": "fan-sup",
@@ -204,12 +177,6 @@ def test_the_list_of_runs_holds_what_each_was_and_no_path(report, make_row, tmp_
         "machine": "2 cores of a test",
         "date": "2024-05-06T07:08:09+00:00",
     }
-
-
-def test_metrics_of_single_categories_are_left_out_of_the_list_of_runs(report, make_run, tmp_path):
-    make_run("paper/20news/hatt/seed0", {"accuracy": 0.5, "ap/cat": 0.1, "voc_ap_50/cat": 0.2})
-    report()
-    assert json.loads((tmp_path / "out/paper/table6.runs.jsonl").read_text())["metrics"] == {"accuracy": 0.5}
 
 
 RECALLS = {"fan-unsup": [(0.1, 0.3), (0.2, 0.4)], "fan-sup": [(0.5, 0.7), (0.5, 0.9)]}  # at K = 100 and 5000, by seed
@@ -252,7 +219,7 @@ def make_recalls(make_run):
     return make
 
 
-def test_a_curve_has_its_numbers_at_every_k_that_all_runs_have(report, make_recalls):
+def test_curves_have_every_k_of_all_runs(report, make_recalls):
     make_recalls("paper/voc07")
     lines = lines_after(report(TABLES["table1"]), "K ")
     assert lines[0] == ["K", "un-sup", "row", "mat", "mat-focal"]
@@ -265,7 +232,7 @@ def test_a_curve_has_its_numbers_at_every_k_that_all_runs_have(report, make_reca
     assert lines[6] == [""]
 
 
-def test_references_stand_below_a_recall_with_the_difference_to_the_best(report, make_recalls, make_run):
+def test_references_are_below_a_recall(report, make_recalls, make_run):
     make_recalls("paper/voc07")
     make_run("paper/voc07/base/seed0", reference_recalls(detector=0.45))
     make_run("paper/voc07/base/seed1", reference_recalls(detector=0.55))
@@ -282,7 +249,7 @@ def test_references_stand_below_a_recall_with_the_difference_to_the_best(report,
     ]
 
 
-def test_references_of_a_detector_without_attention_are_in_the_curve(report, make_recalls, make_run, tmp_path):
+def test_references_of_base_are_in_the_curve(report, make_recalls, make_run, tmp_path):
     make_recalls("paper/voc07")
     make_run("paper/voc07/base/seed0", reference_recalls(detector=0.5))
     lines = lines_after(report(TABLES["table1"]), "K ")
@@ -295,7 +262,7 @@ def test_references_of_a_detector_without_attention_are_in_the_curve(report, mak
     assert (float(cell["against_best_mean"]), cell["against_best_half_width_95"]) == (0, "")
 
 
-def test_a_curve_is_written_as_csv_and_drawn(report, make_recalls, tmp_path):
+def test_curves_are_written_as_csv_and_png(report, make_recalls, tmp_path):
     make_recalls("paper/voc07")
     report(TABLES["table1"])
     lines = list(csv.DictReader((tmp_path / "out/paper/table1.curve.csv").open()))
@@ -322,7 +289,7 @@ def with_points(monkeypatch, capsys, tmp_path):
     return run
 
 
-def test_curves_of_others_are_drawn_over_ours_and_stand_nowhere_else(with_points, make_recalls, tmp_path, monkeypatch):
+def test_overlays_are_only_drawn(with_points, make_recalls, tmp_path, monkeypatch):
     drawn = []
     monkeypatch.setattr("scripts.report.draw_curves", lambda *arguments: drawn.append(arguments[-1]))
     make_recalls("paper/voc07")
@@ -333,23 +300,21 @@ def test_curves_of_others_are_drawn_over_ours_and_stand_nowhere_else(with_points
 
 
 @pytest.mark.parametrize(
-    ("table", "points", "line"),
+    ("table", "points", "named"),
     [
-        ("table1", "label,k\nRPN,100\n", "points.csv: holds no points; it must begin with the line label,k,recall, "),
-        ("table1", "label,k,recall\nmat,1,2\n", "points.csv: mat is one of our curves; give that of others another "),
-        ("table4", "label,k,recall\nRPN,1,2\n", "--overlay: no finished run of table4 has a curve to draw over; "),
+        ("table1", "label,k\nRPN,100\n", "points.csv"),
+        ("table1", "label,k,recall\nmat,1,2\n", "points.csv"),
+        ("table4", "label,k,recall\nRPN,1,2\n", "--overlay"),
     ],
 )
-def test_points_that_cannot_be_drawn_get_one_line_and_write_nothing(
-    with_points, make_recalls, tmp_path, table, points, line
-):
+def test_invalid_overlays_get_one_line_and_write_nothing(with_points, make_recalls, tmp_path, table, points, named):
     make_recalls("paper/voc07")
     code, _, errors = with_points(table, points)
-    assert (code, errors.count("\n")) == (2, 1) and errors.startswith(f"error: {line}")
+    assert (code, errors.count("\n")) == (2, 1) and errors.startswith(f"error: {named}: ")
     assert not (tmp_path / "results").exists()
 
 
-def test_what_faster_r_cnn_alone_lacks_does_not_shorten_the_curve(report, make_run, make_recalls):
+def test_base_does_not_shorten_the_curve(report, make_run, make_recalls):
     make_recalls("small/bccd")
     make_run("small/bccd/base/seed0", {"map": 0.5, "voc_map_50": 0.6, **reference_recalls()})
     lines = lines_after(report(TABLES["bccd"], "small"), "K ")
@@ -357,13 +322,7 @@ def test_what_faster_r_cnn_alone_lacks_does_not_shorten_the_curve(report, make_r
     assert [line[0] for line in lines[2:6]] == ["10", "100", "1,000", "5,000"]
 
 
-def test_without_a_run_that_has_it_there_is_no_curve(report, make_run, tmp_path):
-    make_run("small/bccd/base/seed0", {"map": 0.5, "voc_map_50": 0.6, **reference_recalls()})
-    assert "over K" not in report(TABLES["bccd"], "small")
-    assert not list((tmp_path / "out/small").glob("*.curve.*"))
-
-
-def test_a_study_needs_all_its_trials_and_its_script_takes_no_preset(report, make_recalls, tmp_path):
+def test_studies_need_all_trials_and_have_one_preset(report, make_recalls, tmp_path):
     make_recalls("small/bccd")
     markdown = report(TABLES["bccd"], "small")
     assert "miniature" not in markdown
@@ -373,33 +332,26 @@ def test_a_study_needs_all_its_trials_and_its_script_takes_no_preset(report, mak
     assert f"\nscripts/bccd.sh --seeds 0,1,2 --runs {tmp_path}/runs\n" in markdown
 
 
-def test_a_study_is_reported_at_its_own_preset(monkeypatch, capsys, make_recalls, tmp_path):
-    make_recalls("small/bccd")
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(sys, "argv", ["report", "bccd"])
-    main()
-    written = "written: results/small/bccd.md, .csv, .png, .runs.jsonl, .curve.csv, .curve.png\n"
-    assert capsys.readouterr().out.endswith(written)
-
-
 @pytest.mark.parametrize(
-    ("arguments", "line"),
+    ("arguments", "named"),
     [
-        (["table6", "--preset", "small"], "--preset small: table6 has paper and mini; give one of these"),
-        (["bccd", "--preset", "mini"], "--preset mini: bccd has small; give one of these"),
-        (["bccd"], "runs/small: no finished and evaluated run of bccd; run scripts/bccd.sh first"),
+        (["table6", "--preset", "small"], "--preset small"),
+        (["bccd", "--preset", "mini"], "--preset mini"),
+        (["bccd"], "runs/small"),
+        (["table8", "--preset", "mini"], "runs/mini"),
     ],
 )
-def test_another_preset_or_none_of_its_runs_gets_one_line(monkeypatch, capsys, tmp_path, arguments, line):
+def test_unknown_presets_and_missing_runs_get_one_line(monkeypatch, capsys, tmp_path, arguments, named):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "argv", ["report", *arguments])
     with pytest.raises(SystemExit) as exit:
         run_command(main)
-    assert exit.value.code == 2
-    assert capsys.readouterr().err == f"error: {line}\n"
+    error = capsys.readouterr().err
+    assert exit.value.code == 2 and error.startswith(f"error: {named}: ") and error.count("\n") == 1
+    assert not (tmp_path / "results").exists()
 
 
-def test_a_table_of_two_metrics_and_numbers_without_deviation(report, make_run, tmp_path):
+def test_tables_with_two_metrics(report, make_run, tmp_path):
     metrics = [Metric("avg_map", "avg mAP", 100, 1), Metric("center_mass", "center-mass", 1, 3)]
     cells = [{"base": Number(47.0, None), "sup": Number(48.2, 0.2)}, {"sup": Number(0.459, None)}]
     rows = [Row("VOC07", "voc07", metric, 3, numbers) for metric, numbers in zip(metrics, cells, strict=True)]
@@ -417,47 +369,43 @@ def test_a_table_of_two_metrics_and_numbers_without_deviation(report, make_run, 
 
 
 @pytest.mark.parametrize(
-    ("file", "content", "message"),
+    ("file", "content"),
     [
-        ("metrics.json", "{", "metrics file is not valid JSON"),
-        ("metrics.json", "[]", "metrics file must hold names and numbers"),
-        ("metrics.json", '{"accuracy": "high"}', "accuracy is 'high', not a number"),
-        ("metrics.json", '{"accuracy": NaN}', "accuracy is nan, not a number"),
-        ("run.json", '{"commit": "c0ffee"}', "run.json: its entry versions is missing or damaged"),
-        ("run.json", "null", "run.json: its entry commit is missing or damaged"),
-        (
-            "run.json",
-            '{"commit": "", "versions": {}, "device": "", "machine": "", "seconds": "long"}',
-            "run.json: its entry seconds is missing or damaged",
-        ),
-        ("run.json", "", "run record is not valid JSON"),
-        ("config.yaml", "a: [", "config of a run is not valid YAML"),
-        ("config.yaml", "", "config.yaml: not the config of paper/20news/hatt"),
-        ("config.yaml", "{preset: paper, dataset: 20news, variant: fan-sup}", "not the config of paper/20news/hatt"),
+        ("metrics.json", "{"),
+        ("metrics.json", "[]"),
+        ("metrics.json", '{"accuracy": "high"}'),
+        ("metrics.json", '{"accuracy": NaN}'),
+        ("run.json", '{"commit": "c0ffee"}'),
+        ("run.json", "null"),
+        ("run.json", '{"commit": "", "versions": {}, "device": "", "machine": "", "seconds": "long"}'),
+        ("run.json", ""),
+        ("config.yaml", "a: ["),
+        ("config.yaml", ""),
+        ("config.yaml", "{preset: paper, dataset: 20news, variant: fan-sup}"),
     ],
 )
-def test_a_damaged_file_of_a_run_is_named(report, make_run, file, content, message):
+def test_damaged_files_of_a_run_are_named(report, make_run, file, content):
     run = make_run("paper/20news/hatt/seed0", {"accuracy": 0.6})
     (run / file).write_text(content)
-    with pytest.raises(UserError, match=message) as raised:
+    with pytest.raises(UserError, match=f"^{run / file}: "):
         report()
-    assert str(run / file) in str(raised.value)
 
 
-def test_runs_of_different_configs_are_not_averaged(report, make_run):
+def test_runs_with_different_configs_are_not_averaged(report, make_run):
     make_run("paper/20news/hatt/seed0", {"accuracy": 0.6}, epochs=15)
     make_run("paper/20news/hatt/seed1", {"accuracy": 0.6}, epochs=3)
-    with pytest.raises(UserError, match="seed0 and seed1 have different config.yaml"):
+    with pytest.raises(UserError, match="seed0 and seed1 .*config"):
         report()
 
 
-def test_published_runs_fill_what_the_run_folders_do_not_have(make_run, make_row, tmp_path):
+def test_published_runs_complete_the_run_folders(make_run, make_row, tmp_path):
     make_row(seeds=2)
     write_report(TABLE6, "paper", tmp_path / "runs", tmp_path / "published")
     published = tmp_path / "published" / "paper"
     shutil.rmtree(tmp_path / "runs" / "paper" / "20news")
-    make_run("paper/20news/hatt/seed1", {"accuracy": 0.7})  # a folder of one's own comes first
+    make_run("paper/20news/hatt/seed1", {"accuracy": 0.7})  # a run folder takes precedence
     make_run("paper/20news/fan-sup/seed1")  # not evaluated
+    (published / "other.runs.jsonl").write_text('{"setting": "hatt", "epochs": []}\n')  # not runs of a table
     markdown = write_report(TABLE6, "paper", tmp_path / "runs", tmp_path / "out", published=published)
     lines = lines_after(markdown, "**20 Newsgroups, test accuracy (%)**")
     assert lines[2] == ["ours", "67.0 ± 4.2", "64.7 ± 0.1", "65.9 ± 0.1"]
@@ -465,7 +413,7 @@ def test_published_runs_fill_what_the_run_folders_do_not_have(make_run, make_row
 
 
 @pytest.mark.parametrize("content", [None, "{}\n", "[1]\n", "no JSON\n"])
-def test_published_runs_that_are_none_get_one_line(make_row, tmp_path, content):
+def test_invalid_published_runs_are_refused(make_row, tmp_path, content):
     make_row()
     if content:
         (tmp_path / "table6.runs.jsonl").write_text(content)
@@ -473,18 +421,7 @@ def test_published_runs_that_are_none_get_one_line(make_row, tmp_path, content):
         write_report(TABLE6, "paper", tmp_path / "runs", tmp_path / "out", published=tmp_path)
 
 
-def test_without_runs_there_is_one_line_and_nothing_is_written(monkeypatch, capsys, tmp_path):
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(sys, "argv", ["report", "table8", "--preset", "mini"])
-    with pytest.raises(SystemExit) as exit:
-        run_command(main)
-    assert exit.value.code == 2
-    said = "runs/mini: no finished and evaluated run of table8; run scripts/table8.sh --preset mini first"
-    assert capsys.readouterr().err == f"error: {said}\n"
-    assert not (tmp_path / "results").exists()
-
-
-def test_the_command_prints_the_table_and_where_it_is_written(monkeypatch, capsys, make_row, tmp_path):
+def test_command_prints_table_and_paths(monkeypatch, capsys, make_row, tmp_path):
     make_row()
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "argv", ["report", "table6"])
@@ -493,3 +430,11 @@ def test_the_command_prints_the_table_and_where_it_is_written(monkeypatch, capsy
     assert printed.startswith("# Table 6: document classification\n")
     assert printed.endswith("written: results/paper/table6.md, .csv, .png, .runs.jsonl\n")
     assert "scripts/table6.sh --preset paper --datasets 20news --seeds 2,3,4\n" in printed
+
+
+@pytest.mark.parametrize("name", ["table5", "table9"])
+def test_published_tables_are_reproduced_byte_for_byte(name, tmp_path):
+    published = Path(__file__).parents[3] / "results" / "mini"
+    write_report(TABLES[name], "mini", tmp_path / "runs", tmp_path, published=published)
+    for suffix in (".md", ".csv", ".runs.jsonl"):
+        assert (tmp_path / "mini" / f"{name}{suffix}").read_bytes() == (published / f"{name}{suffix}").read_bytes()

@@ -35,36 +35,36 @@ def detections(*rows) -> Detections:
     return Detections(np.array([image for image, _ in rows], int), np.zeros(len(rows), int), boxes, scores)
 
 
-# --- by hand --------------------------------------------------------------------------------------------------------
+# --- worked by hand ---------------------------------------------------------------------------------------------------
 
 
 def test_voc_by_hand():
     wanted = objects((0, A), (0, B), (1, A), (1, B, True))
     found = detections(
-        (0, A),  # right: precision 1, recall 1/3
-        (0, A),  # wrong, the object has been found: 1/2, 1/3
-        (1, B),  # of an ignored object, and does not count
-        (1, (0, 0, 9, 4)),  # right, for half of the pixels are enough: 2/3, 2/3
-        (0, FAR),  # wrong: 2/4, 2/3
-        (2, A),  # wrong, there is nothing in this image: 2/5, 2/3
+        (0, A),  # correct: precision 1, recall 1/3
+        (0, A),  # false, the object has been found: 1/2, 1/3
+        (1, B),  # on an ignored object, does not count
+        (1, (0, 0, 9, 4)),  # correct, half of the pixels are enough: 2/3, 2/3
+        (0, FAR),  # false: 2/4, 2/3
+        (2, A),  # false, this image has no object: 2/5, 2/3
     )
     # The best precision is 1 at the levels 0 to 0.3, 2/3 at 0.4 to 0.6, and 0 beyond.
-    # At an IoU of 0.55 and more the half is wrong, which leaves precision 1 at the levels 0 to 0.3.
+    # From an IoU of 0.55 on, the half is false, which leaves precision 1 at the levels 0 to 0.3.
     points, others = (4 + 3 * 2 / 3) / 11, 4 / 11
     expected = (points + 9 * others) / 10, points, (1 + 2 / 3) / 3
     assert voc_average_precisions(found, wanted) == pytest.approx(expected)
 
 
-def test_voc_gives_a_detection_to_the_object_it_overlaps_most_though_that_is_taken():
+def test_voc_assigns_detections_to_the_largest_overlap():
     wanted = objects((0, A), (0, (0, 0, 9, 7)))
     found = detections((0, A), (0, (0, 0, 9, 8.9)))  # the second overlaps both by more than 0.5
     assert voc_average_precisions(found, wanted) == pytest.approx((6 / 11, 6 / 11, 1 / 2))
-    assert coco_average_precisions(found, wanted)[1] == pytest.approx(1)  # COCO gives it the free one
+    assert coco_average_precisions(found, wanted)[1] == pytest.approx(1)  # COCO assigns the other object
 
 
-def test_voc_levels_of_recall_are_reached_exactly():
+def test_voc_recall_levels_are_exact():
     wanted = objects(*((image, A) for image in range(10)))
-    found = detections(*((image, A) for image in range(3)))  # a recall of 0.3 reaches the levels 0, 0.1, 0.2 and 0.3
+    found = detections(*((image, A) for image in range(3)))  # recall 0.3 reaches the levels 0, 0.1, 0.2 and 0.3
     assert voc_average_precisions(found, wanted) == pytest.approx((4 / 11, 4 / 11, 0.3))
 
 
@@ -77,7 +77,7 @@ def test_coco_by_hand():
     assert coco_average_precisions(detections((1, A), (0, large)), objects((0, large))) == pytest.approx((0.5, 0.5))
 
 
-def test_to_coco_an_ignored_object_takes_every_box_within_it_to_voc_only_those_like_it():
+def test_coco_ignores_boxes_inside_a_crowd_and_voc_does_not():
     crowd, within = (0, 0, 99, 99), (0, 0, 9, 9)
     wanted = objects((0, crowd, True), (0, FAR))
     found = detections((0, crowd), (0, within), (0, within), (0, FAR))
@@ -86,14 +86,14 @@ def test_to_coco_an_ignored_object_takes_every_box_within_it_to_voc_only_those_l
 
 
 @pytest.mark.parametrize("measure", [coco_average_precisions, voc_average_precisions])
-def test_without_detections_precision_is_0_and_without_objects_to_find_it_is_none(measure):
+def test_precision_without_detections_or_without_objects(measure):
     assert set(measure(detections(), objects((0, A)))) == {0}
     assert np.isnan(measure(detections((0, A)), objects())).all()
     assert np.isnan(measure(detections((0, A)), objects((0, A, True)))).all()
     assert np.isnan(measure(detections(), objects())).all()
 
 
-def test_objects_of_a_data_set_are_in_the_order_of_its_images(make_dataset):
+def test_objects_are_in_the_order_of_the_images(make_dataset):
     dataset = make_dataset({"7": [(1, A), (0, B, "difficult")], "8": [], "9": [(1, FAR, "crowd")]})
     found = objects_of(dataset)
     assert found.images.tolist() == [0, 0, 2]
@@ -102,7 +102,7 @@ def test_objects_of_a_data_set_are_in_the_order_of_its_images(make_dataset):
     assert found.ignored.tolist() == [False, True, True]
 
 
-# --- against other programs, on random detections -------------------------------------------------------------------
+# --- against other programs, random detections -------------------------------------------------------------------
 
 
 def random_scene(seed: int) -> tuple[Detections, Objects]:
@@ -162,7 +162,7 @@ def coco_boxes(columns: Detections | Objects, names: list[int]) -> list[dict]:
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_voc_agrees_with_the_devkits_loop(seed):
+def test_voc_agrees_with_the_loop_of_the_devkit(seed):
     found, wanted = random_scene(seed)
     ours = average_precisions(found, wanted, CATEGORIES)
     expected = [devkit_average_precisions(found, wanted, label) for label in range(CATEGORIES)]
@@ -207,8 +207,6 @@ def test_voc_agrees_with_gluoncv(name, ours):
             *(column[objects_there][None] for column in (wanted.boxes.astype(float), wanted.labels, wanted.ignored)),
         )
     to_find = np.bincount(wanted.labels[~wanted.ignored])
-    assert (
-        to_find % 10 > 0
-    ).all()  # else GluonCV's rounded levels, 0.30000000000000004 for one, are above a recall of 0.3
+    assert (to_find % 10 > 0).all()  # else GluonCV's rounded level 0.30000000000000004 is above a recall of 0.3
     values = getattr(average_precisions(found, wanted, CATEGORIES), ours)
     np.testing.assert_allclose([*values, values.mean()], metric.get()[1], atol=1e-12)

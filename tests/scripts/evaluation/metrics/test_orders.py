@@ -4,7 +4,6 @@ from math import comb
 import numpy as np
 import pytest
 
-from scripts.evaluation.metrics.combinations import lists_of
 from scripts.evaluation.metrics.orders import (
     detector_order,
     found_at_random,
@@ -12,23 +11,23 @@ from scripts.evaluation.metrics.orders import (
     rpn_order,
     without_duplicates,
 )
-from scripts.evaluation.metrics.relations import ObjectsUnder, found_at, ranks_of_relations
+from scripts.evaluation.metrics.relations import ObjectsUnder, found_at, lists_of, ranks_of_relations
 
 
 def all_pairs(rois):
     return np.array(list(itertools.permutations(range(rois), 2))).reshape(-1, 2)
 
 
-# --- the RPN's and the detector's order -----------------------------------------------------------------------------
+# --- RPN and detector order -------------------------------------------------------------------------------------------
 
 
-def test_equal_weights_leave_the_order_of_the_rpn():
+def test_rpn_order_is_that_of_equal_weights():
     assert rpn_order(4, 5).tolist() == [[0, 1], [0, 2], [0, 3], [1, 0], [1, 2]]
     for rois in (0, 1, 2, 7):
         assert rpn_order(rois, 100).tolist() == all_pairs(rois).tolist()
 
 
-def test_the_detector_ranks_by_the_product_of_scores():
+def test_detector_order_sorts_by_the_product_of_scores():
     scores, labels = np.array([0.5, 0.9, 0.8], np.float32), np.array([0, 1, 1])
     by_category = detector_order(scores, labels, 6, by_category=True)  # 1 and 2 are of one category
     assert by_category.tolist() == [[0, 1], [1, 0], [0, 2], [2, 0], [1, 2], [2, 1]]
@@ -40,14 +39,14 @@ def test_the_detector_ranks_by_the_product_of_scores():
 
 # --- random orders --------------------------------------------------------------------------------------------------
 
-# ROI 0 lies on objects 0 and 1, ROI 1 on object 1, ROI 2 on object 0, ROI 3 on objects 0 and 1, ROI 4 on none.
+# ROIs 0 and 3 are on objects 0 and 1, ROI 1 is on object 1, ROI 2 on object 0, ROI 4 on none.
 ON_OBJECT = np.array([[1, 1, 0], [0, 1, 0], [1, 0, 0], [1, 1, 0], [0, 0, 0]], bool)
 UNDER = ObjectsUnder(ON_OBJECT, lists_of(ON_OBJECT))
 RELATIONS = np.array([[0, 1], [0, 2], [1, 0]])
 
 
 @pytest.mark.parametrize("directed", [True, False])
-def test_pairs_that_find_a_relation_are_counted(directed):
+def test_counts_of_pairs_that_find_a_relation(directed):
     pairs = all_pairs(5)
     expected = []
     for first, second in RELATIONS:
@@ -59,7 +58,7 @@ def test_pairs_that_find_a_relation_are_counted(directed):
     assert expected == ([7, 0, 7] if directed else [12, 0, 12])
 
 
-def test_a_random_order_finds_the_expected_number():
+def test_random_order_finds_the_expected_number():
     found = found_at_random(np.array([3, 0, 12]), rois=4, top_k=[1, 2, 12, 5000])  # of 12 pairs
     missed = [comb(9, k) / comb(12, k) for k in (1, 2)]
     np.testing.assert_allclose(found, [1 - missed[0] + 1, 1 - missed[1] + 1, 2, 2], rtol=1e-9)
@@ -68,7 +67,7 @@ def test_a_random_order_finds_the_expected_number():
 
 
 @pytest.mark.parametrize("directed", [True, False])
-def test_the_expectation_is_the_mean_over_random_orders(directed):
+def test_expected_number_is_the_mean_over_random_orders(directed):
     generator, relations, top_k = np.random.default_rng(0), RELATIONS[:2], [1, 3, 8]
     pairs = all_pairs(5)
     drawn = [
@@ -83,33 +82,30 @@ def test_the_expectation_is_the_mean_over_random_orders(directed):
 
 
 def symmetric(size, *pairs):
-    """Which of so many ROIs are at the same place: each with itself, and these pairs."""
+    """[size, size] which ROIs are at the same place: each with itself, and these pairs."""
     same = np.eye(size, dtype=bool)
     for first, second in pairs:
         same[first, second] = same[second, first] = True
     return same
 
 
-def test_pairs_that_repeat_a_better_one_are_passed_over():
+def test_pairs_that_repeat_a_better_one_are_removed():
     same = symmetric(5, (0, 1), (2, 3))
     pairs = np.array([[0, 2], [1, 2], [1, 3], [2, 0], [0, 4], [3, 1], [1, 4]])
     # (1, 2) and (1, 3) repeat (0, 2); (2, 0) is another order; (3, 1) repeats it; (1, 4) repeats (0, 4).
     assert without_duplicates(pairs, same, 10).tolist() == [0, 3, 4]
     assert without_duplicates(pairs, same, 2).tolist() == [0, 3]
+    assert without_duplicates(pairs[:0], same, 10).tolist() == []
+    assert without_duplicates(pairs[:0], same[:0, :0], 10).tolist() == []
 
 
-def test_a_pair_that_is_passed_over_makes_no_duplicates():
+def test_removed_pairs_do_not_remove_others():
     same = symmetric(4, (0, 1), (1, 2))  # 0 and 2 are apart
     assert without_duplicates(np.array([[0, 3], [1, 3], [2, 3]]), same, 10).tolist() == [0, 2]
 
 
-def test_no_pairs_leave_none():
-    assert without_duplicates(np.empty((0, 2), int), np.ones((3, 3), bool), 10).tolist() == []
-    assert without_duplicates(np.empty((0, 2), int), np.ones((0, 0), bool), 10).tolist() == []
-
-
 @pytest.mark.parametrize(("seed", "rois", "share"), [(0, 12, 0.2), (1, 40, 0.1), (2, 40, 0.0), (3, 40, 0.6)])
-def test_duplicates_are_those_of_the_obvious_loop(seed, rois, share):
+def test_duplicates_agree_with_a_loop(seed, rois, share):
     generator = np.random.default_rng(seed)
     upper = np.triu(generator.random((rois, rois)) < share, k=1)
     same = upper | upper.T | np.eye(rois, dtype=bool)

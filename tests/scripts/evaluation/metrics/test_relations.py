@@ -1,73 +1,50 @@
-from pathlib import Path
-
 import numpy as np
 import pytest
 
-from data.records import ImageRecord
 from scripts.evaluation.metrics.relations import (
     found_at,
     objects_under,
     ranks_of_relations,
     recall,
-    relations_between,
-    relations_of,
     unique_relations,
 )
 
 OBJECTS = np.array([[0, 0, 9, 9], [20, 0, 29, 9], [40, 0, 49, 9]])
-LABELS = np.array([0, 1, 0])
 ROIS = np.array([*OBJECTS, [60, 0, 69, 9], [0, 0, 9, 4]])  # one on each object, one on none, one on half of the first
 PAIRS = np.array([[4, 1], [3, 1], [1, 0], [0, 2], [0, 1], [2, 1]])
 
 
 def ranks(rois, pairs, boxes, relations, directed=False):
-    """The ranks of an image's unique relations."""
+    """Ranks of the unique relations."""
     relations = unique_relations(relations, directed)
     return ranks_of_relations(pairs, objects_under(rois, boxes), relations, directed)
 
 
-def test_relations_are_between_objects_of_different_categories_or_between_all():
-    assert relations_between(LABELS, "different_category").tolist() == [[0, 1], [1, 2]]
-    assert relations_between(LABELS, "different_instance").tolist() == [[0, 1], [0, 2], [1, 2]]
-    assert relations_between(LABELS[:1], "different_instance").shape == (0, 2)
-    assert relations_between(LABELS[[0, 2]], "different_category").shape == (0, 2)
-
-
-def test_an_image_s_relations_are_rows_of_its_boxes_and_leave_out_what_is_difficult_and_crowds():
-    difficult, crowd = np.array([True, False, False, False, False]), np.array([False, False, False, False, True])
-    annotated = np.array([[3, 1], [0, 1], [1, 2], [2, 4], [2, 3]])
-    boxes, labels = np.tile(OBJECTS[:1], (5, 1)), np.array([0, 1, 0, 0, 1])
-    record = ImageRecord("a", Path(), 100, 100, boxes, labels, difficult, crowd, annotated)
-    assert relations_of(record, "annotated").tolist() == [[3, 1], [1, 2], [2, 3]]
-    assert relations_of(record, "different_category").tolist() == [[1, 2], [1, 3]]
-    assert relations_of(record, "different_instance").tolist() == [[1, 2], [1, 3], [2, 3]]
-
-
-def test_a_relation_is_found_at_its_first_pair_in_either_order():
+def test_undirected_relations_match_in_either_order():
     # An IoU of exactly 0.5, as that of ROI 4 with the first object, is not enough.
     np.testing.assert_array_equal(ranks(ROIS, PAIRS, OBJECTS, np.array([[0, 1], [1, 2]])), [3, 6])
 
 
-def test_a_directed_relation_is_found_from_its_first_object_to_its_second_alone():
+def test_directed_relations_match_in_one_order():
     relations = np.array([[0, 1], [1, 0], [1, 2], [2, 1]])
     found = ranks(ROIS, PAIRS, OBJECTS, relations, directed=True)
     np.testing.assert_array_equal(found, [5, 3, np.inf, 6])
 
 
-def test_relations_that_come_twice_count_once():
+def test_repeated_relations_count_once():
     relations = np.array([[1, 0], [0, 1], [1, 0]])
     assert ranks(ROIS, PAIRS, OBJECTS, relations).tolist() == [3]
     assert ranks(ROIS, PAIRS, OBJECTS, relations, directed=True).tolist() == [5, 3]
 
 
-def test_a_pair_finds_all_relations_that_its_rois_lie_on():
+def test_a_pair_finds_all_relations_under_its_rois():
     objects = np.array([[0, 0, 9, 9], [0, 0, 9, 8], [20, 0, 29, 9]])
     rois = objects[[0, 1]]  # each lies on the first two objects
     found = ranks(rois, np.array([[0, 1]]), objects, np.array([[0, 1], [0, 2]]))
     np.testing.assert_array_equal(found, [1, np.inf])
 
 
-def test_images_without_rois_pairs_objects_or_relations_find_nothing():
+def test_images_without_rois_pairs_objects_or_relations():
     none, relation = np.zeros((0, 4)), np.array([[0, 1]])
     assert ranks(none, PAIRS[:0], OBJECTS, relation).tolist() == [np.inf]
     assert ranks(ROIS, PAIRS[:0], OBJECTS, relation).tolist() == [np.inf]
@@ -78,7 +55,7 @@ def test_images_without_rois_pairs_objects_or_relations_find_nothing():
 
 @pytest.mark.parametrize("directed", [False, True])
 @pytest.mark.parametrize("seed", range(3))
-def test_ranks_are_those_of_the_obvious_loop(seed, directed):
+def test_ranks_agree_with_a_loop(seed, directed):
     random = np.random.default_rng(seed)
     corners = random.integers(0, 40, (9, 2))
     objects = np.hstack([corners, corners + random.integers(5, 30, (9, 2))])
@@ -109,7 +86,7 @@ def overlaps(box, other):
     return shared > 0.5 * (sum(areas) - shared)
 
 
-def test_recall_is_a_mean_over_images_and_pooled_over_relations():
+def test_recall_averaged_over_images_and_pooled():
     top_k = [1, 2, 7, 5000]
     found = np.array([found_at(np.array(each), top_k) for each in ([2], [1, 7, np.inf])])
     of_images = recall(found, np.array([1, 3]))

@@ -1,21 +1,19 @@
-"""Curves with bands, as they are drawn."""
-
 import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
 from data.common.errors import UserError
-from scripts.tables import curves
+from scripts.tables import charts
+from scripts.tables.charts import Line, Panel, draw_bars, draw_curves, draw_panels, read_lines
 from scripts.tables.collect import Cell, Curve
-from scripts.tables.curves import Line, Panel, draw_curves, draw_panels, read_lines
-from scripts.tables.paper import Metric, Row, Table
+from scripts.tables.paper import Metric, Row, Table, read_tables
 
 RECALL = Metric("recall@", "recall (%)", 100, 1)
 
 
 @pytest.fixture
 def drawn(monkeypatch, tmp_path):
-    """Draws, and returns the figure that was written to `tmp_path/curves.png`."""
+    """Draws a PNG and returns its figure."""
     figures = []
 
     class Kept(Figure):
@@ -23,7 +21,7 @@ def drawn(monkeypatch, tmp_path):
             super().__init__(*arguments, **options)
             figures.append(self)
 
-    monkeypatch.setattr(curves, "Figure", Kept)
+    monkeypatch.setattr(charts, "Figure", Kept)
 
     def draw(function, *arguments) -> Figure:
         function(tmp_path / "curves.png", *arguments)
@@ -34,7 +32,7 @@ def drawn(monkeypatch, tmp_path):
 
 
 def curve(**values: list[dict[int, float]]) -> Curve:
-    """Of two variants at K = 10 and 100: at each the values by seed."""
+    """A curve of variants with values by seed at K = 10 and 100."""
     row = Row("VOC07", "voc07", RECALL, 3, dict.fromkeys(values))
     rows = [[Cell(row, name, name, None, its[k], {}) for name, its in values.items()] for k in range(2)]
     return Curve("VOC07", RECALL, [10, 100], rows)
@@ -47,7 +45,7 @@ def band(axes, number: int) -> tuple[list[float], list[float]]:
     return [edge[0] for edge in edges], [edge[-1] for edge in edges]
 
 
-def test_a_line_is_the_mean_and_its_band_a_standard_deviation_over_log_k(drawn):
+def test_curves_are_mean_and_standard_deviation_over_log_k(drawn):
     table = Table("table1", "Table 1", "", {}, [], curves=(RECALL,))
     unsup, sup = [{0: 10.0, 1: 14.0}, {0: 20.0, 1: 24.0}], [{0: 50.0}, {0: 60.0}]
     figure = drawn(draw_curves, table, [curve(unsup=unsup, sup=sup, row=[{}, {}])], "a remark")
@@ -62,11 +60,9 @@ def test_a_line_is_the_mean_and_its_band_a_standard_deviation_over_log_k(drawn):
     assert band(axes, 1) == ([50, 60], [50, 60])
     assert (axes.get_xscale(), axes.get_xlabel()) == ("log", "K")
     assert [label.get_text() for label in axes.get_xticklabels()] == ["10", "100"]
-    assert axes.get_title() == "VOC07: recall (%)\nmean and standard deviation over trials"
-    assert figure.get_suptitle() == "Table 1\na remark"
 
 
-def test_a_label_has_one_colour_in_all_panels_and_x_is_linear_without_ticks(drawn):
+def test_a_label_has_the_same_color_in_all_panels(drawn):
     points = np.array([1.0, 2.0])
     hatt, fan = (Line(name, points, points, points, points) for name in ("hatt", "fan"))
     figure = drawn(draw_panels, [Panel("accuracy", "epoch", [hatt, fan]), Panel("center-mass", "epoch", [fan])])
@@ -76,7 +72,7 @@ def test_a_label_has_one_colour_in_all_panels_and_x_is_linear_without_ticks(draw
     assert first.get_xscale() == "linear"
 
 
-# --- curves of others -----------------------------------------------------------------------------------------------
+# --- curves published by others --------------------------------------------------------------------------------------
 
 
 def write_points(folder, text: str, **options):
@@ -85,7 +81,7 @@ def write_points(folder, text: str, **options):
     return path
 
 
-def test_curves_of_others_are_dashed_and_have_no_band(drawn, tmp_path):
+def test_overlaid_curves_have_their_own_style(drawn, tmp_path):
     path = write_points(tmp_path, 'label,k,recall\nRPN,1000,40\nRPN,10,7.5\n\n"Zhang, 2017", 50 ,30\n')
     table = Table("table2", "Table 2", "", {}, [], curves=(RECALL,))
     (axes,) = drawn(draw_curves, table, [curve(sup=[{0: 50.0}, {0: 60.0}])], "", read_lines(path)).axes
@@ -114,7 +110,7 @@ def test_references_are_dashed_and_gray(drawn):
     assert reference.get_xydata().tolist() == [[10, 25], [100, 45]] and reference.get_linestyle() == "--"
 
 
-def test_points_may_come_from_a_spreadsheet(tmp_path):
+def test_points_may_be_exported_by_a_spreadsheet(tmp_path):
     path = write_points(tmp_path, "label, k, recall\r\nRPN,10,5\r\n", encoding="utf-8-sig")
     (line,) = read_lines(path)
     assert (line.label, line.x.tolist(), line.y.tolist()) == ("RPN", [10], [5])
@@ -122,32 +118,61 @@ def test_points_may_come_from_a_spreadsheet(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("text", "message"),
+    ("text", "named"),
     [
-        ("", "holds no points; it must begin with the line label,k,recall"),
-        ("label,k,recall\n", "holds no points"),
-        ("RPN,10,5\n", "holds no points; it must begin with"),
-        ("label,k\nRPN,10\n", "holds no points; it must begin with"),
-        ("label,k,recall\nRPN,10\n", "line 2, 'RPN,10': is no name, whole number and number"),
-        ("label,k,recall\nRPN,10,5,6\n", "line 2, 'RPN,10,5,6': is no name, K above 0 and percentage"),
-        ("label,k,recall\nRPN,ten,5\n", "line 2, .*whole number"),
-        ("label,k,recall\nRPN,10.5,5\n", "line 2, .*whole number"),
-        ("label,k,recall\n\nRPN,10,5%\n", "line 3, 'RPN,10,5%': is no name"),
-        ("label,k,recall\nRPN,10,500\n", "line 2, .*percentage"),
-        ("label,k,recall\nRPN,10,nan\n", "line 2, .*percentage"),
-        ("label,k,recall\nRPN,0,5\n", "line 2, .*K above 0"),
-        ("label,k,recall\nRPN,99999999999999999999,5\n", "line 2, .*K above 0"),
-        ("label,k,recall\n ,10,5\n", "line 2, .*is no name"),
-        ("label,k,recall\nRPN,10,5\nRPN,10,6\n", "line 3: RPN has another recall at 10 above; remove one of them"),
+        ("", "points.csv"),
+        ("label,k,recall\n", "points.csv"),
+        ("RPN,10,5\n", "points.csv"),
+        ("label,k\nRPN,10\n", "points.csv"),
+        ("label,k,recall\nRPN,10\n", "line 2"),
+        ("label,k,recall\nRPN,10,5,6\n", "line 2"),
+        ("label,k,recall\nRPN,ten,5\n", "line 2"),
+        ("label,k,recall\nRPN,10.5,5\n", "line 2"),
+        ("label,k,recall\n\nRPN,10,5%\n", "line 3"),
+        ("label,k,recall\nRPN,10,500\n", "line 2"),
+        ("label,k,recall\nRPN,10,nan\n", "line 2"),
+        ("label,k,recall\nRPN,0,5\n", "line 2"),
+        ("label,k,recall\nRPN,99999999999999999999,5\n", "line 2"),
+        ("label,k,recall\n ,10,5\n", "line 2"),
+        ("label,k,recall\nRPN,10,5\nRPN,10,6\n", "line 3"),
     ],
 )
-def test_malformed_points_are_named(tmp_path, text, message):
+def test_malformed_points_are_named(tmp_path, text, named):
     path = write_points(tmp_path, text)
-    with pytest.raises(UserError, match=message) as refusal:
+    with pytest.raises(UserError, match=f"^{path}: " if named == path.name else f"^{path}: {named}"):
         read_lines(path)
-    assert str(refusal.value).startswith(f"{path}: ")
 
 
-def test_absent_points_are_named(tmp_path):
-    with pytest.raises(UserError, match="points.csv: no such CSV file of points; it must begin with"):
-        read_lines(tmp_path / "points.csv")
+# --- bars -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def panels(drawn):
+    """Draws Table 4 with these values of its metrics and returns the panels."""
+
+    def draw(**values: float) -> list:
+        table = read_tables()["table4"]
+        rows = [row for row in table.rows if f"{row.dataset}_{row.metric.name}" in values]
+        references = {"equal weights": {0: 0.04, 1: 0.06}}
+        cells = [
+            [
+                Cell(row, variant, variant, paper, {0: values[f"{row.dataset}_{row.metric.name}"]}, references)
+                for variant, paper in row.cells.items()
+            ]
+            for row in rows
+        ]
+        return [axes for axes in drawn(draw_bars, table, cells, "").axes if axes.get_visible()]
+
+    return draw
+
+
+@pytest.mark.parametrize("larger", ["voc07", "minicoco"])
+def test_bars_start_at_zero_and_fit_with_their_references(panels, larger):
+    masses = {"voc07_center_mass": 0.1, "minicoco_center_mass": 0.1, f"{larger}_center_mass": 0.9}
+    found = panels(voc07_voc_map_50=40, minicoco_map_50=30, **masses)
+    assert len(found) == 4
+    for axes in found:
+        bottom, top = axes.get_ylim()
+        assert bottom == 0 and top > max(bar.get_height() for bar in axes.patches)
+        heights = [segment[:, 1] for lines in axes.collections for segment in lines.get_segments()]
+        assert any(height == pytest.approx(0.05) for height in heights)

@@ -1,5 +1,3 @@
-"""The made-up files of the recall benchmark, and that they are evaluated as any others."""
-
 import re
 import sys
 
@@ -8,7 +6,7 @@ import pytest
 
 from data.common.errors import run_command
 from scripts.bench import recall as bench_recall
-from scripts.bench.recall import MadeUpRecords, evaluate_files, made_up_ranking, made_up_relations, write_files
+from scripts.bench.recall import MadeUpRecords, evaluate_files, write_files
 from scripts.bench.relation_loops import ROIS
 from scripts.evaluation.predictions import read_relations
 
@@ -21,7 +19,7 @@ def work(tmp_path_factory):
     return folder
 
 
-def test_images_have_objects_and_relations_between_them(work):
+def test_images_have_objects_and_relations(work):
     records = list(MadeUpRecords(work))
     assert [record.id for record in records] == [str(number) for number in range(30)]
     for record in records:
@@ -33,7 +31,7 @@ def test_images_have_objects_and_relations_between_them(work):
     assert 4 < np.mean([len(record.relations) for record in records]) < 8
 
 
-def test_the_file_holds_so_many_pairs_of_each_image(work):
+def test_images_have_the_given_number_of_pairs(work):
     found = dict(read_relations(work / "relations.npz", [str(number) for number in range(30)], pairs_needed=400))
     assert {(len(each.rois), len(each.by_matrix.pairs), len(each.by_row.pairs)) for each in found.values()} == {
         (ROIS, 400, 400)
@@ -41,39 +39,21 @@ def test_the_file_holds_so_many_pairs_of_each_image(work):
     assert not np.array_equal(found["0"].by_matrix.pairs, found["1"].by_matrix.pairs)
 
 
-def test_all_pairs_of_different_rois_can_be_drawn():
-    pairs, weights = made_up_ranking(np.random.default_rng(0), ROIS * (ROIS - 1))
-    assert len(np.unique(pairs, axis=0)) == ROIS * (ROIS - 1) and (pairs[:, 0] != pairs[:, 1]).all()
-    assert (weights[1:] <= weights[:-1]).all()
-
-
-def test_two_objects_have_two_relations_at_most():
-    generator = np.random.default_rng(0)
-    drawn = {tuple(map(tuple, made_up_relations(generator, 2).tolist())) for _ in range(30)}
-    assert drawn <= {((0, 1),), ((1, 0),), ((0, 1), (1, 0))}
-
-
-def test_recall_rises_over_k_and_time_and_memory_are_printed(work, capsys):
+def test_evaluation_prints_recall_time_and_memory(work, capsys):
     evaluate_files(work, pairs=400, distinct=True)
     time, images, *orders, with_duplicates = capsys.readouterr().out.splitlines()
     assert images.startswith("30 images, 400 pairs per ranking, ") and len(orders) == 5
     for order in orders:
         recalls = [float(value) for value in re.findall(r"@\d+ ([\d.]+)%", order)]
         assert len(recalls) == 4 and recalls == sorted(recalls) and recalls[0] < recalls[-1]
-    pattern = r"recall.*: [\d.]+ s, \d+ images/s, memory at most [\d,]+ MiB, and [\d,]+ MiB of files and libraries"
-    assert re.fullmatch(pattern, time) and re.fullmatch(pattern, with_duplicates)
+    for line in (time, with_duplicates):
+        assert re.search(r"[\d.]+ s, \d+ images/s, .* [\d,]+ MiB", line)
 
 
-@pytest.mark.parametrize(
-    ("options", "message"),
-    [
-        (["--images", "0"], "argument --images: 0 is no whole number from 1"),
-        (["--pairs", "89701"], "argument --pairs: 89701 is more than 300 ROIs make, 89,700"),
-    ],
-)
-def test_sizes_that_cannot_be_are_refused(tmp_path, monkeypatch, capsys, options, message):
+@pytest.mark.parametrize("options", [["--images", "0"], ["--pairs", "89701"]])
+def test_invalid_options_are_refused(tmp_path, monkeypatch, capsys, options):
     monkeypatch.setattr(sys, "argv", ["bench_recall", "--work", str(tmp_path / "work"), *options])
-    with pytest.raises(SystemExit):
+    with pytest.raises(SystemExit) as exit:
         run_command(bench_recall.main)
-    assert message in capsys.readouterr().err
+    assert exit.value.code == 2 and options[0] in capsys.readouterr().err
     assert not (tmp_path / "work").exists()

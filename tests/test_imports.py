@@ -17,11 +17,6 @@ MAY_IMPORT = {  # room -> what it may import, of our rooms and of the packages o
     "scripts": {"data", "language", "vision", "scripts", "mxnet", "gluoncv", "tensorflow", "keras"},
 }
 GUARDED = {"data", "language", "vision", "scripts", "mxnet", "gluoncv", "tensorflow", "keras"}
-PENDING = ("language", "scripts")  # do not follow these rules yet
-EACH_ROOM = [
-    pytest.param(room, marks=pytest.mark.xfail(strict=False, reason="not yet")) if room in PENDING else room
-    for room in ROOMS
-]
 FILES = {
     ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): path
     for room in ROOMS
@@ -43,7 +38,7 @@ def tree_of(name):
     return ast.parse(FILES[name].read_text())
 
 
-@pytest.mark.parametrize("room", EACH_ROOM)
+@pytest.mark.parametrize("room", ROOMS)
 def test_there_are_no_import_circles(room):
     """Circles between rooms would need an arrow that points up."""
     names = {name for name in FILES if name.split(".")[0] == room}
@@ -65,7 +60,7 @@ def test_arrows_point_down(room):
             assert allowed or module.split(".")[0] not in GUARDED, f"{place} imports {module}"
 
 
-@pytest.mark.parametrize("room", EACH_ROOM)
+@pytest.mark.parametrize("room", ROOMS)
 def test_only_main_functions_import_our_modules_late(room):
     """Benchmarks may as well: they load MXNet or TensorFlow only where they measure one of them."""
     for name in FILES:

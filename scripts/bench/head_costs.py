@@ -11,7 +11,6 @@ from data.common.runs import RunFolder
 from scripts.bench.measuring import machine_and_threads, median_and_range, milliseconds, take_turns
 from scripts.bench.training_steps import made_up_batch, train_on, unchanging_learner
 from scripts.evaluation.metrics_file import merge_metrics
-from scripts.tables.head_costs import METRICS
 from vision.checkpoint import read_classes
 from vision.config import HEADS, Config, ModelConfig
 from vision.devices import find_devices, names
@@ -65,8 +64,10 @@ def _relation_module(model: ModelConfig) -> Costs:
     return Costs(parameters, products + pairs * (model.d_k + units))
 
 
-def measure(folders: list[Path], gpus: str | None, rounds: int, steps: int) -> None:
-    """Prints the costs of finished runs and adds them to the `metrics.json` of each.
+def measure(
+    folders: list[Path], names_of_metrics: tuple[str, str, str], gpus: str | None, rounds: int, steps: int
+) -> None:
+    """Prints the costs of finished runs and adds them to the `metrics.json` of each, under `names_of_metrics`.
 
     Raises:
         UserError: a run is not finished, or the runs differ in preset, dataset or size of images.
@@ -89,7 +90,7 @@ def measure(folders: list[Path], gpus: str | None, rounds: int, steps: int) -> N
     for folder, config in configs.items():
         ratios = [one / other for one, other in zip(times[folder], times[folders[0]], strict=True)]
         costs = head_costs(config.model, classes)
-        merge_metrics(folder, dict(zip(METRICS, (*costs, statistics.median(ratios)), strict=True)))
+        merge_metrics(folder, dict(zip(names_of_metrics, (*costs, statistics.median(ratios)), strict=True)))
         print(
             f"{folder}: head with {costs.parameters:,} parameters and {costs.multiply_adds:,} multiply-adds per image; "
             f"training step {median_and_range(times[folder])} ms, {median_and_range(ratios)} times the first run's"

@@ -15,7 +15,8 @@ from pathlib import Path
 from data.common.errors import UserError, run_command
 from data.common.files import read_yaml
 from data.download.unpack import readable
-from scripts.tables.jobs import Job, read_jobs, visible_gpus
+from scripts.tables.job_list import Job, read_jobs
+from scripts.tables.jobs import visible_gpus
 from scripts.tables.jobs_view import count_epochs
 
 PATIENCE = 24  # hours on a CPU; runs that take longer require --yes

@@ -50,7 +50,7 @@ def main() -> None:
     # Imported late, so that --help and measured runs do not wait for MXNet.
     from scripts.bench.head_costs import measure
 
-    measure(options.runs, options.gpus, options.rounds, options.steps)
+    measure(options.runs, METRICS, options.gpus, options.rounds, options.steps)
 
 
 if __name__ == "__main__":

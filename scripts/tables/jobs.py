@@ -17,19 +17,16 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterable
 from contextlib import nullcontext
-from dataclasses import dataclass
 from pathlib import Path
 
 from data.common.errors import UserError, run_command
 from data.common.options import count_from_1
-from data.common.runs import RunFolder
+from scripts.tables.job_list import Job, read_jobs
 from scripts.tables.jobs_view import Progress
 
 POLL = 0.1  # seconds between checks for jobs that have ended
 MEMORY = 3 * 10**9  # free bytes required per job by default: the paper's document networks take 2 GB
-FORMAT = "expected '# TITLE: RUN_FOLDER CONFIG', followed by commands"
 THREADS = ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
 EPILOG = """\
@@ -45,36 +42,6 @@ example, the list as the scripts of tables write it:
   python -m language.predict $folder
   END
 """
-
-
-@dataclass(eq=False)
-class Job:
-    """One run of the list. `config` gives the number of epochs until the run folder contains a config."""
-
-    title: str
-    run: RunFolder
-    config: Path
-    commands: list[str]
-
-
-def read_jobs(lines: Iterable[str]) -> list[Job]:
-    """Reads a list of jobs.
-
-    Raises:
-        UserError: a line does not begin a job, or there is no job.
-    """
-    jobs: list[Job] = []
-    for number, line in enumerate((line.strip() for line in lines), start=1):
-        title, _, paths = line.removeprefix("# ").partition(": ")
-        if not line.startswith("# ") and jobs:
-            jobs[-1].commands.append(line)
-        elif line.startswith("# ") and len(parts := shlex.split(paths)) == 2:
-            jobs.append(Job(title, RunFolder(Path(parts[0])), Path(parts[1]), commands=[]))
-        else:
-            raise UserError(f"standard input, line {number}: does not begin a job; {FORMAT}")
-    if not jobs:
-        raise UserError(f"standard input: no jobs; {FORMAT}")
-    return jobs
 
 
 def visible_gpus() -> list[str]:
@@ -202,13 +169,13 @@ def run_jobs(jobs: list[Job], parts: list[dict[str, str]], signals: list[int]) -
                 progress.started(job)
                 output = job.run.path / "output.log" if len(parts) > 1 else None
                 running.append(RunningJob(job, free.pop(0), output))
-            progress.show(running)
+            progress.show([one.job for one in running])
             time.sleep(POLL)
             for ended in [one for one in running if one.exit_code is not None]:
                 if ended.exit_code:
-                    progress.failed(ended)
+                    progress.failed(ended.job, ended.error())
                     return ended.exit_code
-                progress.ended(ended)
+                progress.ended(ended.job, time.monotonic() - ended.start)
                 running.remove(ended)
                 free.append(ended.share)
     finally:

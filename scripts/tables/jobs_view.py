@@ -3,21 +3,18 @@
 import shutil
 import sys
 import time
-from typing import TYPE_CHECKING
 
 from tqdm import tqdm
 
 from data.common.errors import UserError
 from data.common.files import read_yaml
-
-if TYPE_CHECKING:
-    from scripts.tables.jobs import Job, RunningJob
+from scripts.tables.job_list import Job
 
 REDRAW = 1  # seconds between updates on a terminal
 REPORT = 60  # seconds between progress lines if standard error is not a terminal
 
 
-def count_epochs(job: "Job") -> tuple[int, int]:
+def count_epochs(job: Job) -> tuple[int, int]:
     """The finished epochs of a job, and the total.
 
     Raises:
@@ -32,7 +29,7 @@ def count_epochs(job: "Job") -> tuple[int, int]:
     return (total if job.run.finished else min(len(job.run.epochs()), total)), total
 
 
-def describe(job: "Job") -> str:
+def describe(job: Job) -> str:
     """The progress of a running job: its finished epochs, and the loss and accuracy of the last one."""
     done, total = count_epochs(job)
     if job.run.finished:
@@ -49,7 +46,7 @@ class Progress:
     lines. With one job at a time, which prints to the terminal itself: its title only.
     """
 
-    def __init__(self, jobs: list["Job"], count: int):
+    def __init__(self, jobs: list[Job], count: int):
         self._names = {job: f"[{number}/{len(jobs)}] {job.title}" for number, job in enumerate(jobs, start=1)}
         self._alone = count == 1
         self._plain = self._alone or not sys.stderr.isatty()
@@ -64,31 +61,30 @@ class Progress:
         line = {"bar_format": "  {desc}", "leave": False, "disable": self._plain}
         self._lines = [tqdm(position=number, **line) for number in range(1, count + 1)]
 
-    def started(self, job: "Job") -> None:
+    def started(self, job: Job) -> None:
         """Announces a job, unless a bar shows it."""
         if self._plain:
             print(self._names[job], file=sys.stderr, flush=True)
 
-    def ended(self, one: "RunningJob") -> None:
+    def ended(self, job: Job, seconds: float) -> None:
         """Reports how long a job took."""
         if not self._alone:
-            self._epochs[one.job] = count_epochs(one.job)
-            took = tqdm.format_interval(time.monotonic() - one.start)
-            tqdm.write(f"{self._names[one.job]}: done in {took}", file=sys.stderr)
+            self._epochs[job] = count_epochs(job)
+            took = tqdm.format_interval(seconds)
+            tqdm.write(f"{self._names[job]}: done in {took}", file=sys.stderr)
 
-    def failed(self, one: "RunningJob") -> None:
+    def failed(self, job: Job, reason: str) -> None:
         """Reports why a job failed, unless its output is on the terminal."""
         if not self._alone:
-            folder = one.job.run.path
-            tqdm.write(f"error: {one.job.title}: {one.error()} (see {folder}/output.log)", file=sys.stderr)
+            tqdm.write(f"error: {job.title}: {reason} (see {job.run.path}/output.log)", file=sys.stderr)
 
-    def show(self, running: list["RunningJob"]) -> None:
+    def show(self, running: list[Job]) -> None:
         """Updates the view if the interval has passed."""
         if self._alone or time.monotonic() < self._next:
             return
         self._next = time.monotonic() + self._interval
-        for one in running:
-            self._epochs[one.job] = count_epochs(one.job)
+        for job in running:
+            self._epochs[job] = count_epochs(job)
         if self._plain:
             self._print_line(running)
         else:
@@ -101,15 +97,15 @@ class Progress:
         for bar in [*self._lines, self._bar]:
             bar.close()
 
-    def _draw(self, running: list["RunningJob"]) -> None:
+    def _draw(self, running: list[Job]) -> None:
         width = shutil.get_terminal_size().columns - 3
-        texts = [describe(one.job)[:width] for one in running]
+        texts = [describe(job)[:width] for job in running]
         for line, text in zip(self._lines, texts + [""] * len(self._lines), strict=False):
             line.set_description_str(text)
         self._bar.n, self._bar.total = self._done_and_total()
         self._bar.refresh()
 
-    def _print_line(self, running: list["RunningJob"]) -> None:
+    def _print_line(self, running: list[Job]) -> None:
         done, total = self._done_and_total()
         meter = tqdm.format_meter(
             done,
@@ -119,7 +115,7 @@ class Progress:
             unit="epoch",
             bar_format="{n_fmt} of {total_fmt} epochs, {elapsed} elapsed, {remaining} left",
         )
-        print("; ".join([meter, *(describe(one.job) for one in running)]), file=sys.stderr, flush=True)
+        print("; ".join([meter, *(describe(job) for job in running)]), file=sys.stderr, flush=True)
 
     def _done_and_total(self) -> tuple[int, int]:
         return sum(done for done, _ in self._epochs.values()), sum(total for _, total in self._epochs.values())

@@ -11,7 +11,7 @@ from data.common.errors import UserError
 from data.common.runs import RunFolder
 from scripts.tables import costs
 from scripts.tables.costs import COSTS, announce, estimate, has_gpu, hours_on_cpu
-from scripts.tables.jobs import Job
+from scripts.tables.job_list import Job
 
 ROOT = Path(__file__).parents[3]
 

@@ -17,7 +17,8 @@ import pytest
 
 from data.common.errors import UserError
 from scripts.tables import jobs, jobs_view
-from scripts.tables.jobs import default_count, read_jobs, run_jobs, shares, visible_gpus
+from scripts.tables.job_list import read_jobs
+from scripts.tables.jobs import default_count, run_jobs, shares, visible_gpus
 from scripts.tables.jobs_view import count_epochs, describe
 
 REPOSITORY = Path(__file__).parents[3]

@@ -80,6 +80,7 @@ def _skipgram(corpus: EncodedCorpus, size: int) -> np.ndarray:
 def _fill_from_file(vectors: np.ndarray, path: Path, vocabulary: tuple[str, ...]) -> None:
     """Copies the file's vectors of known words into `vectors` and prints how many there are."""
     ids = {word: number for number, word in enumerate(vocabulary)}
+    del ids[vocabulary[0]]  # Padding, whose text is empty, is not a word of the file.
     found = set()
     for number, line in _lines(path):
         word, *values = line.rstrip().rsplit(" ", vectors.shape[1])  # Words of GloVe may contain spaces.

@@ -56,7 +56,7 @@ def test_files_of_glove_and_word2vec_are_read(corpus, write, capsys, header, lin
     random = word_vectors("random", corpus, size=3, seed=0)
     np.testing.assert_array_equal(vectors[[1, 4]], random[[1, 4]])  # Words that are not in the file.
     assert not vectors[0].any()
-    assert "3 of 6 words" in capsys.readouterr().out
+    assert "3 of 5 words" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

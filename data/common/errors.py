@@ -1,4 +1,4 @@
-"""One clear line for a user's mistake, and exit code 2."""
+"""Reports a mistake of the user as one line, with exit code 2."""
 
 import errno
 import os
@@ -6,49 +6,55 @@ import signal
 import sys
 from collections.abc import Callable
 
-# What to do where the system refuses.
+# What the user can do about an error of the operating system.
 REMEDIES = {
-    errno.EACCES: "give a folder that you may write to",
-    errno.EPERM: "give a folder that you may write to",
-    errno.EROFS: "give a folder that you may write to",
-    errno.ENOSPC: "free some space on its disk and give the same command again",
-    errno.EDQUOT: "free some of your quota and give the same command again",
-    errno.EEXIST: "something is in the way; move it, or give another folder",
-    errno.ENOTDIR: "a file is where a folder should be; move it, or give another folder",
-    errno.EISDIR: "a folder is where a file should be; move it, or give another name",
+    errno.EACCES: "use a folder that you can write to",
+    errno.EPERM: "use a folder that you can write to",
+    errno.EROFS: "use a folder that you can write to",
+    errno.ENOSPC: "free some disk space and rerun the command",
+    errno.EDQUOT: "free some of your quota and rerun the command",
+    errno.EEXIST: "something with this name exists; move it, or use another folder",
+    errno.ENOTDIR: "a file is in the place of a folder; move it, or use another folder",
+    errno.EISDIR: "a folder is in the place of a file; move it, or use another name",
 }
 
 
 class UserError(Exception):
-    """A mistake its user can mend: names the file or option, what is wrong with it, and what to do."""
+    """A mistake that the user can fix. The message names the file or option, what is wrong, and what to do.
+
+    Example:
+        >>> raise UserError("photo.jpg: not an image; remove it")
+        Traceback (most recent call last):
+        data.common.errors.UserError: photo.jpg: not an image; remove it
+    """
 
 
 def run_command(main: Callable[[], None]) -> None:
     """Runs a command-line entry point.
 
-    A `UserError`, and what the system refuses (a folder without permission, a full disk), become one line on standard
-    error and exit code 2; Ctrl-C, and the signal by which batch systems end a job, one line and 130.
+    A `UserError` or an error of the operating system (no permission, full disk) prints one line to standard error and
+    exits with code 2. Ctrl-C and SIGTERM, which batch systems send, print one line and exit with code 130.
     """
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         main()
-        print(end="", flush=True)  # What cannot be written should show here and not at exit.
+        print(end="", flush=True)  # A failed write is reported here instead of at exit.
     except UserError as error:
         _stop(str(error))
     except BrokenPipeError:
-        sys.exit(128 + signal.SIGPIPE)  # As the shell's own tools end when `head` has seen enough.
+        sys.exit(128 + signal.SIGPIPE)  # As other tools exit if `head` closes the pipe.
     except OSError as error:
         place = f"{error.filename}: " if error.filename else ""
-        _stop(f"{place}{error.strerror or error}; {REMEDIES.get(error.errno, 'mend that and try again')}")
+        _stop(f"{place}{error.strerror or error}; {REMEDIES.get(error.errno, 'fix it and rerun the command')}")
     except KeyboardInterrupt:
-        print("interrupted; the same command goes on from the last whole step", file=sys.stderr)
+        print("interrupted; rerun the command to resume from the last finished step", file=sys.stderr)
         sys.exit(130)
     finally:
-        _drop_what_cannot_be_written()
+        _discard_unwritable_output()
 
 
-def _drop_what_cannot_be_written() -> None:
-    """Empties standard output where it is broken: at exit, Python would complain of it in its own words."""
+def _discard_unwritable_output() -> None:
+    """Empties standard output if it is broken; otherwise Python prints an error of its own at exit."""
     try:
         print(end="", flush=True)
     except OSError:

@@ -4,13 +4,13 @@ So what stands under the data root is always whole. `data/download/sources.py` l
 """
 
 import argparse
-import os
 import shutil
 from pathlib import Path
 from typing import NamedTuple
 
 from data.common.errors import UserError, run_command
 from data.common.files import read_json, write_json
+from data.common.options import data_folder
 from data.download.data_set import DataSet, File
 from data.download.fetch import alone, fetch, partial_file
 from data.download.sources import DATA_SETS
@@ -249,8 +249,8 @@ def main() -> None:
         "--data",
         metavar="DIR",
         type=Path,
-        default=Path(os.environ.get("FAN_DATA") or "datasets"),
-        help="the folder under which data sets lie (default: $FAN_DATA, else datasets)",
+        default=data_folder(),
+        help="folder of the datasets (default: $FAN_DATA, else datasets)",
     )
     parser.add_argument(
         "--archive",
@@ -278,7 +278,7 @@ def main() -> None:
             get(chosen, arguments.data, arguments.archive)
     except OSError as error:
         raise UserError(
-            f"{error.filename or arguments.data}: {error.strerror or error}; mend that and try again"
+            f"{error.filename or arguments.data}: {error.strerror or error}; fix it and rerun the command"
         ) from None
 
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from data.common.errors import UserError
 
-MEND = "mend that, or leave it out of the data set"
+MEND = "fix it, or remove it from the dataset"
 NAMED = 3
 NAMED_SPLITS = 6
 

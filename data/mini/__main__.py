@@ -8,12 +8,12 @@ overwritten.
 
 import argparse
 import hashlib
-import os
 import tempfile
 from pathlib import Path
 
 from data.common.errors import UserError, run_command
 from data.common.files import read_json, write_json
+from data.common.options import data_folder
 from data.mini.documents import PIECES as DOCUMENTS
 from data.mini.documents import write_documents
 from data.mini.images import PIECES as IMAGES
@@ -110,7 +110,7 @@ def main() -> None:
         "--out",
         metavar="DIR",
         type=Path,
-        default=Path(os.environ.get("FAN_DATA") or "datasets") / "mini",
+        default=data_folder() / "mini",
         help="folder to write to (default: $FAN_DATA/mini, else datasets/mini)",
     )
     parser.add_argument("--seed", type=int, default=0, help="the same seed writes the same bytes (default: 0)")

@@ -16,24 +16,21 @@ def failing(error: BaseException):
 
 
 @pytest.mark.parametrize(
-    ("error", "line"),
+    ("error", "parts"),
     [
-        (UserError("a.yaml: wrong;\n  mend it"), "error: a.yaml: wrong; mend it\n"),
-        (
-            PermissionError(13, "Permission denied", "runs/paper"),
-            "error: runs/paper: Permission denied; give a folder that you may write to\n",
-        ),
-        (
-            OSError(28, "No space left on device"),
-            "error: No space left on device; free some space on its disk and give the same command again\n",
-        ),
-        (OSError("not by the system"), "error: not by the system; mend that and try again\n"),
+        (UserError("a.yaml: wrong;\n  fix it"), ["a.yaml: wrong; fix it"]),
+        (PermissionError(13, "Permission denied", "runs/paper"), ["runs/paper", "Permission denied"]),
+        (OSError(28, "No space left on device"), ["No space left on device", "disk space"]),
+        (OSError("not by the system"), ["not by the system"]),
     ],
 )
-def test_a_mistake_is_one_line_and_exit_code_2(error, line, capsys):
+def test_a_mistake_is_one_line_and_exit_code_2(error, parts, capsys):
     with pytest.raises(SystemExit) as stop:
         run_command(failing(error))
-    assert (stop.value.code, capsys.readouterr().err) == (2, line)
+    written = capsys.readouterr().err
+    assert stop.value.code == 2
+    assert written.startswith("error: ") and written.count("\n") == 1
+    assert all(part in written for part in parts)
 
 
 @pytest.mark.parametrize("interrupt", [failing(KeyboardInterrupt()), lambda: os.kill(os.getpid(), signal.SIGTERM)])

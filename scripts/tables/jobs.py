@@ -123,10 +123,12 @@ class RunningJob:
         return 128 - code if code is not None and code < 0 else code
 
     def error(self) -> str:
-        """The last `error:` line that it wrote, without this prefix."""
-        with self._output.open("rb") as file:
-            file.seek(self._skip)
-            lines = file.read().decode(errors="replace").splitlines()
+        """The last `error:` line in its output file, without this prefix; otherwise its exit code."""
+        lines: list[str] = []
+        if self._output:
+            with self._output.open("rb") as file:
+                file.seek(self._skip)
+                lines = file.read().decode(errors="replace").splitlines()
         errors = [line.removeprefix("error: ") for line in lines if line.startswith("error: ")]
         return errors[-1] if errors else f"ended with exit code {self.exit_code}"
 

@@ -1,1 +1,1 @@
-"""Writes the miniature data sets: `python -m data.mini`."""
+"""Generates the miniature data sets: `python -m data.mini`."""

@@ -1,7 +1,7 @@
 """The miniature images: VOC 2007 and COCO val2014, in the formats of the official files.
 
-Rendered scenes (see `data.mini.scenes`) with what a reader of the official files must cope with: truncated and
-difficult objects in VOC; ids with gaps, crowds and images without an object in COCO.
+The images are rendered scenes (see `data.mini.scenes`) with the difficulties of the official data: truncated and
+difficult objects in VOC; gaps between ids, crowds and images without objects in COCO.
 """
 
 import json
@@ -19,16 +19,16 @@ from data.mini.scenes import CATEGORIES, SHEEP, Object, Scene, draw_scene
 PIECES = (Path(voc.FOLDER).parts[0], images.COCO)
 
 VOC_IMAGES = {"trainval": 200, "test": 80}
-COCO_IMAGES, COCO_MINIVAL = 300, 80  # of val2014, and of minival among them
-COCO_GAP = 7  # between two image ids
-EMPTY = 50  # One in so many images of COCO has no object.
-CROWD = 3  # So many sheep are annotated as one crowd.
+COCO_IMAGES, COCO_MINIVAL = 300, 80  # images of val2014, and how many of them are in minival
+COCO_GAP = 7  # difference between two image ids
+EMPTY = 50  # Every 50th image of COCO has no object.
+CROWD = 3  # This number of sheep, or more, is annotated as one crowd.
 
 JPEG_QUALITY = 90
 
 
 def write_images(folder: Path, seed: int) -> None:
-    """Writes `PIECES` below `folder`, which must not hold them yet. The same seed writes the same bytes."""
+    """Writes `PIECES` to `folder`, where they must not exist yet. The same seed writes the same bytes."""
     _write_voc(folder / voc.FOLDER, seed)
     _write_coco(folder / images.COCO, seed)
 
@@ -62,7 +62,7 @@ def _voc_annotation(name: str, scene: Scene) -> str:
 
 
 def _add(parent: ElementTree.Element, children: dict[str, Any]) -> None:
-    """Adds children to an element: tag -> text, or tag -> children of its own."""
+    """Adds children to an element, given as tag -> text or tag -> children."""
     for tag, content in children.items():
         child = ElementTree.SubElement(parent, tag)
         if isinstance(content, dict):
@@ -86,15 +86,15 @@ def _write_coco(folder: Path, seed: int) -> None:
     annotations = [{"id": number, **fields} for number, fields in enumerate(annotations, start=1)]
     _write_instances(folder / "annotations/instances_val2014.json", entries, annotations)
 
-    # What became val2017 bears its ids there and lost the prefix of its names.
+    # Images that are in val2017, too, have the same ids there, but file names without prefix.
     minival = set(generator.permutation([entry["id"] for entry in entries])[:COCO_MINIVAL].tolist())
     entries = [entry | {"file_name": entry["file_name"][-16:]} for entry in entries if entry["id"] in minival]
     annotations = [each for each in annotations if each["image_id"] in minival]
-    _write_instances(folder / "annotations/instances_val2017.json", entries, annotations)
+    _write_instances(folder / "annotations" / images.MINIVAL_FILES[0], entries, annotations)
 
 
 def _coco_annotations(scene: Scene) -> list[dict[str, Any]]:
-    """The annotations of a scene without their ids; sheep that are many make a crowd."""
+    """Returns the annotations of a scene without ids; `CROWD` or more sheep become one crowd."""
     sheep = [each for each in scene.objects if each.category is SHEEP]
     if len(sheep) < CROWD:
         return [_coco_annotation(each.category.coco_id, [each]) for each in scene.objects]
@@ -102,7 +102,7 @@ def _coco_annotations(scene: Scene) -> list[dict[str, Any]]:
 
 
 def _coco_annotation(category: int, objects: list[Object]) -> dict[str, Any]:
-    """One annotation of one object, or of several as a crowd."""
+    """Returns the annotation of one object, or of several objects as a crowd."""
     corners = np.array([each.box for each in objects])
     x, y = corners[:, :2].min(axis=0).tolist()
     width, height = (corners[:, 2:].max(axis=0) - (x, y) + 1).tolist()
@@ -118,5 +118,5 @@ def _write_instances(path: Path, entries: list[dict[str, Any]], annotations: lis
 
 
 def write_jpeg(path: Path, scene: Scene) -> None:
-    """Writes the picture of a scene as JPEG."""
+    """Writes the pixels of a scene as JPEG."""
     Image.fromarray(scene.pixels).save(path, quality=JPEG_QUALITY)

@@ -1,13 +1,12 @@
 """The miniature MIT67, in the format of the official archive.
 
-Three companies make the scenes (see `data.mini.scenes`): a rider on a bicycle, bottles on a table, cats beside a sofa.
-Which of them a picture shows is its class. Beside it stand strangers, either the hosts or the guests of each other
-company: tables without bottles, say, or cats without a sofa. So every category of objects is in pictures of every
-class, and what decides is which two categories occur together.
+Scenes show three pairs of categories (see `data.mini.scenes`): a person on a bicycle, bottles on a table, cats next to
+a sofa. The class of an image is the pair that it shows. Of each other pair, the image shows either hosts or guests, for
+example tables without bottles or cats without a sofa. So every category occurs in images of every class, and only the
+combination of two categories determines the class.
 
-What it does not ask for: who of a company is where. What is in the picture settles its class, so a network that pools
-the features of its regions one by one can learn it, too, without relations between them. As in the official archive, a
-file named .jpg may be a GIF: the first of the training images is.
+The positions of objects do not matter for the class. A network that pools region features independently, without
+relations, can therefore learn it, too. As in the official archive, one file named .jpg is a GIF.
 """
 
 from pathlib import Path
@@ -26,7 +25,7 @@ CLASSES = {company.host.coco.replace(" ", "_"): company for company in COMPANIES
 
 
 def write_mit67(folder: Path, seed: int) -> None:
-    """Writes `PIECE` below `folder`, which must not hold it yet. The same seed writes the same bytes."""
+    """Writes `PIECE` to `folder`, where it must not exist yet. The same seed writes the same bytes."""
     root = folder / PIECE
     generator = np.random.default_rng([seed, 67])
     listed: dict[str, list[str]] = {split: [] for split in PER_CLASS}
@@ -46,6 +45,6 @@ def write_mit67(folder: Path, seed: int) -> None:
 
 
 def _groups(generator: np.random.Generator, company: Company) -> list[Group]:
-    """A company, and of each other one either the host or the guest, by themselves."""
+    """Returns the company, and either the host or the guest of each other company."""
     others = [each for each in COMPANIES if each is not company]
     return [company, *(each.host if generator.random() < 0.5 else each.guest for each in others)]

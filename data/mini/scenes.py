@@ -1,8 +1,8 @@
-"""The miniature's pictures: rendered scenes in which some categories keep company and others do not.
+"""Rendered scenes, the images of the miniature, in which some categories occur together and others do not.
 
-A person rides a bicycle, bottles stand on a table, cats sit beside a sofa; aeroplanes and sheep keep to themselves.
-Every category has a shape, a pattern and a colour of its own; the ground is cluttered with the same shapes in grey.
-Nothing here takes a sine or a power: sums, products and quotients have the same bits on every processor.
+A person rides a bicycle, bottles stand on a table, cats sit next to a sofa (companies); aeroplanes and sheep occur
+without other categories (loners). Each category has its own shape, pattern and colour; the background contains the same
+shapes in grey. All arithmetic is sums, products and quotients, which have the same bits on every processor.
 """
 
 import math
@@ -12,35 +12,35 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 LANDSCAPE, PORTRAIT = (160, 128), (128, 160)
-PORTRAITS = 0.25  # share of the pictures
-MARGIN = 64  # pixels around a picture in which hidden parts of an object are still counted
+PORTRAITS = 0.25  # fraction of the images
+MARGIN = 64  # pixels around the image in which the area of a truncated object is still counted
 SCALES = (0.6, 1.3)
 
-COMPANY = 0.75  # share of the pictures with a company in it, the others show loners
-SECOND_COMPANY = 0.3  # share of these that show two, of the same or of another kind
+COMPANY = 0.75  # fraction of the images that show companies; the others show loners
+SECOND_COMPANY = 0.3  # fraction of these that show two companies, which may be of the same kind
 MOST_LONERS = 4
 
-# An object is drawn anew where less of it is seen, and difficult where less than that is.
+# Visible fractions for a scene to be accepted and an object to be not difficult; fraction inside if not truncated.
 LEAST_SEEN, DIFFICULT_BELOW, TRUNCATED_BELOW = 0.3, 0.6, 0.95
 LEAST_SIDE = 8  # pixels
 
 TILE = 16  # pixels
-CLUTTER = 12  # grey patches on the ground
+CLUTTER = 12  # grey patches in the background
 NOISE = 10  # grey levels
 
-# A shape or a pattern: (u, v), which go from -1 to 1 over the object's width and height, to a mask.
+# A shape or pattern: (u, v), from -1 to 1 over the width and height of the object -> mask.
 Plane = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
 
 @dataclass(frozen=True)
 class Category:
-    """How a category looks, and what VOC and COCO call it.
+    """Names and appearance of a category.
 
     Args:
-        voc, coco: its names.
-        coco_id: COCO's id of it.
-        shape: where the object is.
-        pattern: where on it the colour is darker.
+        voc, coco: names in VOC and COCO.
+        coco_id: id in COCO.
+        shape: mask of the object.
+        pattern: mask of its darker parts.
         colour: RGB.
         size: width and height in pixels at scale 1.
     """
@@ -116,10 +116,9 @@ class Company:
 
     Args:
         host, guest: the categories.
-        most: guests; there is at least one.
-        beside: how far to the left or right of the host's middle a guest stands, at least and at most, in half widths
-            of the host.
-        foot: where a guest ends, from -1 at the host's top to 1 at its bottom.
+        most: maximum number of guests; the minimum is 1.
+        beside: minimum and maximum horizontal distance between guest and host, in half widths of the host.
+        foot: lower end of a guest, from -1 (top of the host) to 1 (bottom).
     """
 
     host: Category
@@ -135,13 +134,12 @@ COMPANIES = (
     Company(SOFA, CAT, 2, (1.1, 1.5), foot=1),
 )
 
-
-Group = Company | Category  # a company, or some loners of a category
+Group = Company | Category  # a company, or several loners of a category
 
 
 @dataclass(frozen=True)
 class Thing:
-    """Something to paint in the shape of a category: its colour, and its middle and half sizes in pixels."""
+    """A shape to paint: its category, colour, and centre and half sizes in pixels."""
 
     category: Category
     colour: np.ndarray
@@ -151,11 +149,7 @@ class Thing:
     half_height: float
 
     def on(self, canvas: np.ndarray, margin: int = 0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """The part of a canvas, a picture [H, W, …] with a margin around it, that the thing's box covers.
-
-        Returns:
-            a view [h, w, …] of the canvas, and over it [h, w] bool: where the thing is, and where it is darker.
-        """
+        """Returns a view [h, w, …] of the box in `canvas`, an image with a margin, and masks [h, w]: shape, pattern."""
         rows, v = _span(self.y, self.half_height, canvas.shape[0], margin)
         columns, u = _span(self.x, self.half_width, canvas.shape[1], margin)
         u, v = u[None, :], v[:, None]
@@ -163,7 +157,11 @@ class Thing:
 
 
 def _span(middle: float, half: float, size: int, margin: int) -> tuple[slice, np.ndarray]:
-    """Which of `size` pixels, the first at -`margin`, lie within `half` of `middle`, and where, from -1 to 1."""
+    """Returns the pixels within `half` of `middle`, of `size` pixels starting at -`margin`, and their u or v.
+
+    >>> _span(middle=3.0, half=2.0, size=5, margin=0)
+    (slice(1, 5, None), array([-1. , -0.5,  0. ,  0.5]))
+    """
     first = min(max(math.ceil(middle - half), -margin), size - margin)
     end = max(min(math.floor(middle + half) + 1, size - margin), first)
     return slice(first + margin, end + margin), (np.arange(first, end) - middle) / half
@@ -171,14 +169,7 @@ def _span(middle: float, half: float, size: int, margin: int) -> tuple[slice, np
 
 @dataclass(frozen=True)
 class Object:
-    """An object as it is annotated.
-
-    Args:
-        category: what it is.
-        box: first column and row, last column and row of what is seen of it, counted from 0.
-        truncated: part of it lies outside the picture.
-        difficult: little of it is seen.
-    """
+    """The annotation of an object; `box` is first column and row, last column and row of its visible part, from 0."""
 
     category: Category
     box: tuple[int, int, int, int]
@@ -188,7 +179,7 @@ class Object:
 
 @dataclass(frozen=True, eq=False)
 class Scene:
-    """A picture, [H, W, 3] uint8 RGB, the objects in it, and the numbers of each guest and its host among them."""
+    """Pixels [H, W, 3] uint8 RGB, the objects, and for each guest the pair (index of the guest, index of its host)."""
 
     pixels: np.ndarray
     objects: list[Object]
@@ -196,13 +187,18 @@ class Scene:
 
 
 def draw_scene(generator: np.random.Generator, groups: Sequence[Group] | None = None) -> Scene:
-    """Draws a scene that shows the `groups`, or, without any said, one or two companies or some loners."""
+    """Draws a scene of the given `groups`; None for one or two random companies or several loners.
+
+    >>> scene = draw_scene(np.random.default_rng(0), groups=[COMPANIES[0]])
+    >>> scene.pixels.shape, [each.category.coco for each in scene.objects], scene.relations
+    ((128, 160, 3), ['bicycle', 'person'], [(1, 0)])
+    """
     width, height = PORTRAIT if generator.random() < PORTRAITS else LANDSCAPE
     objects = None
     while objects is None:
         drawn = _draw_groups(generator) if groups is None else groups
         members = [_draw_members(generator, group, width, height) for group in drawn]
-        things = [thing for group in members for thing in group]  # What comes later hides what came before.
+        things = [thing for group in members for thing in group]  # Later things cover earlier ones.
         objects = _annotate(things, width, height)
     pixels = _draw_ground(generator, width, height)
     for thing in things:
@@ -212,7 +208,7 @@ def draw_scene(generator: np.random.Generator, groups: Sequence[Group] | None = 
 
 
 def _draw_groups(generator: np.random.Generator) -> list[Group]:
-    """One or two companies, or one category of loners."""
+    """Returns one or two companies, or one category of loners."""
     if generator.random() < COMPANY:
         companies = 2 if generator.random() < SECOND_COMPANY else 1
         return [COMPANIES[generator.integers(len(COMPANIES))] for _ in range(companies)]
@@ -265,7 +261,7 @@ def _between(generator: np.random.Generator, low: float, high: float) -> float:
 
 
 def _annotate(things: list[Thing], width: int, height: int) -> list[Object] | None:
-    """The objects that the `things`, painted in their order, make; None where too little of one is seen."""
+    """Returns the annotations of `things`, painted in this order; None if too little of one of them is visible."""
     inside = np.s_[MARGIN:-MARGIN, MARGIN:-MARGIN]
     hidden = np.zeros((height + 2 * MARGIN, width + 2 * MARGIN), bool)
     objects = []
@@ -286,7 +282,7 @@ def _annotate(things: list[Thing], width: int, height: int) -> list[Object] | No
 
 
 def _draw_ground(generator: np.random.Generator, width: int, height: int) -> np.ndarray:
-    """[H, W, 3]: tiles of one colour each, and on them grey patches in the shapes of the categories."""
+    """Returns [H, W, 3]: tiles of one colour each, covered with grey patches in the shapes of the categories."""
     tiles = (height // TILE, width // TILE)
     pixels = generator.integers(80, 150, (*tiles, 1)) + generator.integers(-15, 16, (*tiles, 3))
     pixels = pixels.repeat(TILE, axis=0).repeat(TILE, axis=1).astype(float)

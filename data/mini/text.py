@@ -1,10 +1,9 @@
-"""A made-up English for the miniature documents: word lists, a small probabilistic grammar, and its lexicon.
+"""Artificial English for the miniature documents: word lists, a small probabilistic grammar and its lexicon.
 
-Content words come in circles of words at home together. A topic, which is the class of a document, is a list
-of scenes, and a scene says from which circle it takes each kind of word: in one scene of one topic the nouns
-come from the engine's circle, the adjectives from the temple's and the verbs from the stadium's. Every topic
-writes every word. What tells topics apart is which words meet within a sentence and, more weakly, which
-words come often, since a topic prefers some of its scenes.
+Content words are grouped into circles of related words. A topic (the class of a document) is a list of scenes; a scene
+assigns a circle to each kind of word. For example, in one scene of one topic, nouns come from the circle of "engine",
+adjectives from that of "temple" and verbs from that of "stadium". All words occur in all topics. Topics differ in the
+words that occur in the same sentence and, less so, in word frequencies, because some scenes are more frequent.
 """
 
 import re
@@ -16,7 +15,7 @@ def _split(table: dict[str, str]) -> dict[str, list[str]]:
     return {key: words.split() for key, words in table.items()}
 
 
-# Kind of content word -> words, one table a circle. All are inflected by endings alone (see FORMS).
+# One table per circle: kind of content word -> words. All are inflected by appending an ending (see FORMS).
 CIRCLES = [
     _split(circle)
     for circle in (
@@ -54,7 +53,7 @@ CIRCLES = [
 ]
 KINDS = ("NN", "VB", "JJ", "RB")
 
-# Penn tag -> the kind of word it is a form of, and the ending of that form.
+# Penn tag -> kind of word and ending.
 FORMS = {
     "NN": ("NN", ""),
     "NNS": ("NN", "s"),
@@ -64,7 +63,7 @@ FORMS = {
     "RB": ("RB", ""),
 }
 
-# Penn tag -> words that every topic draws alike.
+# Penn tag -> words that are equally likely in all topics.
 FUNCTION_WORDS = _split(
     {
         "DT": "the this every another",
@@ -77,7 +76,7 @@ FUNCTION_WORDS = _split(
     }
 )
 
-# A Penn tag in a pattern is a slot for a word with that tag; all else is written as it stands.
+# A Penn tag in a pattern is replaced by a word with that tag; everything else is literal.
 STATEMENTS = (
     "DT JJ NN RB VBD DT NN IN PRP$ NN.",
     "PRP RB VBD DT JJ NN IN DT NN.",
@@ -95,7 +94,7 @@ QUESTIONS = (
     "Does anyone know WRB the JJ NNS RB VBD DT NN?",
     "Is there DT JJ NN that MD RB VB PRP$ NNS?",
 )
-# Sentences that say nothing of the topic, of which posts and answers are full.
+# Sentences without words of the topic.
 REMARKS = (
     "Thanks in advance!",
     "I read this with great interest.",
@@ -105,7 +104,7 @@ REMARKS = (
     "Please write to me if you know more.",
     "It is a naïve question, but here it is.",
 )
-# Penn tag -> words that patterns spell out.
+# Penn tag -> literal words of patterns and remarks.
 SPELT_WORDS = _split(
     {
         "NN": "someone anyone advance interest answer question café",
@@ -128,23 +127,27 @@ SPELT_WORDS = _split(
 )
 SLOT = re.compile(r"\b[A-Z]{2,}\b\$?")
 
-# How often each scene of a topic comes, and how often a content word keeps to its scene's circle.
-SCENE_WEIGHTS = (4, 2, 1, 1, 1)
-FAITHFULNESS = 0.9
+SCENE_WEIGHTS = (4, 2, 1, 1, 1)  # relative frequencies of the scenes of a topic
+FAITHFULNESS = 0.9  # probability that a content word comes from the circle of its scene, not from a random one
 
-Scene = dict[str, int]  # Kind of word -> index of its circle.
+Scene = dict[str, int]  # kind of word -> index of its circle
 Topic = list[Scene]
 
 
 def draw_topic(generator: Random) -> Topic:
-    """Draws a topic's scenes, most frequent first; each circle serves each kind of word in one of them."""
+    """Draws the scenes of a topic, most frequent first. Over its scenes, each kind of word uses each circle once."""
     circles = range(len(CIRCLES))
     columns = [generator.sample(circles, len(circles)) for _ in KINDS]
     return [dict(zip(KINDS, scene, strict=True)) for scene in zip(*columns, strict=True)]
 
 
 def draw_sentence(patterns: Sequence[str], topic: Topic, generator: Random) -> str:
-    """One of the patterns, capitalised, its slots filled with words of one scene of the topic."""
+    """Draws a pattern and fills it with words of one scene of the topic.
+
+    >>> generator = Random(0)
+    >>> draw_sentence(["DT NN VBD PRP$ NN."], draw_topic(generator), generator)
+    'Every prophet honored our verdict.'
+    """
     scene = generator.choices(topic, SCENE_WEIGHTS)[0]
     pattern = generator.choice(patterns)
     return capitalised(SLOT.sub(lambda slot: _draw_word(slot.group(), scene, generator), pattern))
@@ -159,12 +162,20 @@ def _draw_word(tag: str, scene: Scene, generator: Random) -> str:
 
 
 def capitalised(text: str) -> str:
-    """The text with its first letter in upper case and the others as they are."""
+    """Returns the text with its first letter in upper case; the others are unchanged.
+
+    >>> capitalised("the VOC")
+    'The VOC'
+    """
     return text[:1].upper() + text[1:]
 
 
 def lexicon() -> dict[str, str]:
-    """Word, as written within and at the start of a sentence -> its Penn tag, of which it has only one."""
+    """Returns word -> Penn tag, for words within and at the start of a sentence. Every word has one tag.
+
+    >>> lexicon()["Engines"]
+    'NNS'
+    """
     tagged = [(word, tag) for words in (FUNCTION_WORDS, SPELT_WORDS) for tag in words for word in words[tag]]
     for tag, (kind, ending) in FORMS.items():
         tagged += [(word + ending, tag) for circle in CIRCLES for word in circle[kind]]

@@ -1,8 +1,8 @@
 """The miniature Visual Genome, in the format of the split of Xu et al.
 
-Rendered scenes (see `data.mini.scenes`) in which each guest is related to the host that it keeps company, and nothing
-else is. With what a reader of the official files must cope with: images without objects or relations, two of the
-damaged images that have no row, boxes that leave their picture, pairs that two predicates relate.
+The images are rendered scenes (see `data.mini.scenes`) in which each guest is related to its host, and no other objects
+are related. They have the difficulties of the official data: images without objects or relations, two of the damaged
+images without a row, boxes that extend beyond the image, pairs with two predicates.
 """
 
 import json
@@ -20,19 +20,19 @@ from data.mini.scenes import BOTTLE, CAT, CATEGORIES, LANDSCAPE, PERSON, Object,
 PIECE = visual_genome.FOLDER
 
 IMAGES = {"train": 300, "test": 80}
-FIRST_ID = 1501  # The ids that follow hold two of the damaged images.
-EMPTY = 50  # One in so many images has no object.
-LONG_SIDES = (512, 1024)  # to which boxes are scaled
-BEYOND = 24  # pixels, of 1,024, by which a truncated box leaves its picture at the lower edge
+FIRST_ID = 1501  # two of the damaged images have ids in the range that starts here
+EMPTY = 50  # every 50th image has no object
+LONG_SIDES = (512, 1024)  # boxes are given for images scaled to these long sides
+BEYOND = 24  # pixels, of 1,024, by which a truncated box extends beyond the lower edge
 
 NAMES = sorted(category.coco for category in CATEGORIES)
 PREDICATES = ("near", "on", "riding")
-PREDICATE_OF = {PERSON: "riding", BOTTLE: "on", CAT: "near"}  # of a guest towards its host
-ALSO_ON = 5  # One rider in so many images is on the bicycle, too.
+PREDICATE_OF = {PERSON: "riding", BOTTLE: "on", CAT: "near"}  # guest -> its relation to its host
+ALSO_ON = 5  # in every 5th image, riders have the predicate "on", too
 
 
 def write_visual_genome(folder: Path, seed: int) -> None:
-    """Writes `PIECE` below `folder`, which must not hold it yet. The same seed writes the same bytes."""
+    """Writes `PIECE` to `folder`, where it must not exist yet. The same seed writes the same bytes."""
     root = folder / PIECE
     for name in IMAGE_FOLDERS:
         (root / name).mkdir(parents=True)
@@ -54,7 +54,7 @@ def write_visual_genome(folder: Path, seed: int) -> None:
     split = np.repeat([visual_genome.SPLITS[name] for name in IMAGES], list(IMAGES.values()))
     with h5py.File(root / visual_genome.GRAPHS, "w") as file:
         for name, values in {"split": generator.permutation(split), **_arrays(scenes)}.items():
-            # A time in the file would make other bytes of it every time.
+            # Timestamps would change the bytes of the file.
             file.create_dataset(name, data=np.asarray(values, np.int32), track_times=False)
 
 
@@ -63,7 +63,7 @@ def _write_json(path: Path, contents: Any) -> None:
 
 
 def _numbered(what: str, names: tuple[str, ...] | list[str]) -> dict[str, dict]:
-    """The two directions of a dictionary from 1."""
+    """Returns the dictionaries from numbers, counted from 1, to names and back."""
     return {
         f"idx_to_{what}": {str(number): name for number, name in enumerate(names, start=1)},
         f"{what}_to_idx": {name: number for number, name in enumerate(names, start=1)},
@@ -71,7 +71,7 @@ def _numbered(what: str, names: tuple[str, ...] | list[str]) -> dict[str, dict]:
 
 
 def _arrays(scenes: list[Scene]) -> dict[str, list]:
-    """What the file of scene graphs holds of each scene."""
+    """Returns the arrays of the file of scene graphs, except `split`."""
     arrays: dict[str, list] = {f"boxes_{side}": [] for side in LONG_SIDES}
     arrays |= {name: [] for name in ("labels", "relationships", "predicates")}
     arrays |= {f"img_to_{end}_{what}": [] for what in ("box", "rel") for end in ("first", "last")}
@@ -96,14 +96,14 @@ def _arrays(scenes: list[Scene]) -> dict[str, list]:
 
 
 def _encoded(each: Object, width: int, height: int, long_side: int) -> tuple[int, int, int, int]:
-    """An object's box as (cx, cy, w, h) on an image scaled to `long_side`, outwards to whole pixels."""
+    """Returns the box of an object as (cx, cy, w, h) on an image scaled to `long_side`, enlarged to whole pixels."""
     size = max(width, height)
     x1, y1, x2, y2 = each.box
     x, y = x1 * long_side // size, y1 * long_side // size
     w, h = -(-(x2 + 1 - x1) * long_side // size), -(-(y2 + 1 - y1) * long_side // size)
     if each.truncated and y2 == height - 1:
         h += BEYOND * long_side // 1024
-    w, h = min(w, long_side - x), min(h, long_side - y)  # As Xu et al. do: on the square that they lay images in.
+    w, h = min(w, long_side - x), min(h, long_side - y)  # Xu et al. clip to a square.
     return x + w // 2, y + h // 2, w, h
 
 

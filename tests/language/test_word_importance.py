@@ -10,7 +10,7 @@ import tensorflow as tf
 from data.common.config import read_config
 from data.common.errors import run_command
 from data.common.runs import RunFolder
-from data.mini.__main__ import write_miniature
+from data.mini.write import write_miniature
 from language.attention import FocusedAttention, focused_importance
 from language.checkpoint import build_model
 from language.config import Config

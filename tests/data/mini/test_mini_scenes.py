@@ -23,7 +23,7 @@ def scenes() -> list[Scene]:
 
 @pytest.fixture(scope="module")
 def miniature(tmp_path_factory) -> Path:
-    """A fifth of the miniature's images."""
+    """A fifth of the images."""
     folder = tmp_path_factory.mktemp("mini")
     with pytest.MonkeyPatch.context() as patch:
         shrink(patch)
@@ -48,7 +48,7 @@ def objects(scenes: list[Scene]) -> list:
 # Scenes.
 
 
-def test_pictures_are_landscape_and_some_portrait(scenes):
+def test_most_images_are_landscape_and_some_portrait(scenes):
     sizes = Counter(scene.pixels.shape for scene in scenes)
 
     assert sizes.keys() == {(*LANDSCAPE[::-1], 3), (*PORTRAIT[::-1], 3)}
@@ -56,7 +56,7 @@ def test_pictures_are_landscape_and_some_portrait(scenes):
     assert all(scene.pixels.dtype == np.uint8 for scene in scenes)
 
 
-def test_hosts_and_guests_come_together_and_loners_alone(scenes):
+def test_hosts_and_guests_occur_together_and_loners_alone(scenes):
     together = {frozenset({company.host, company.guest}) for company in COMPANIES}
     seen = Counter(frozenset(each.category for each in scene.objects) for scene in scenes)
     lonely = {frozenset({category}) for category in LONERS}
@@ -65,16 +65,12 @@ def test_hosts_and_guests_come_together_and_loners_alone(scenes):
     for categories in seen.keys() - lonely:
         assert any(categories == first | second for first in together for second in together)
     assert 0.6 < sum(count for categories, count in seen.items() if len(categories) > 1) / len(scenes) < 0.9
-
-
-def test_a_category_comes_several_times_in_many_pictures(scenes):
     counts = [Counter(each.category for each in scene.objects) for scene in scenes]
-
     assert sum(max(count.values()) > 1 for count in counts) > 0.25 * len(scenes)
     assert set().union(*counts) == set(CATEGORIES)
 
 
-def test_riders_and_bottles_stand_above_their_hosts(scenes):
+def test_riders_and_bottles_are_above_their_hosts(scenes):
     above = []
     for scene in scenes:
         middles = {each.category: (each.box[1] + each.box[3]) / 2 for each in scene.objects if not each.truncated}
@@ -85,7 +81,7 @@ def test_riders_and_bottles_stand_above_their_hosts(scenes):
     assert len(above) > 20 and all(above)
 
 
-def test_objects_are_of_many_sizes_and_some_overlap(scenes):
+def test_objects_vary_in_size_overlap_truncation_and_difficulty(scenes):
     boxes = np.array([each.box for each in objects(scenes)])
     widths = boxes[:, 2] - boxes[:, 0] + 1
     overlapping = [
@@ -97,15 +93,11 @@ def test_objects_are_of_many_sizes_and_some_overlap(scenes):
 
     assert np.percentile(widths, 90) > 4 * np.percentile(widths, 10)
     assert 0.2 < np.mean(overlapping) < 0.9
-
-
-def test_some_objects_are_truncated_and_some_difficult(scenes):
     flags = np.array([(each.truncated, each.difficult) for each in objects(scenes)])
-
     assert (flags.mean(axis=0) > 0.05).all() and (flags.mean(axis=0) < 0.25).all()
 
 
-def test_boxes_lie_in_their_pictures(scenes):
+def test_boxes_are_within_the_image(scenes):
     for scene in scenes:
         height, width, _ = scene.pixels.shape
         for each in scene.objects:
@@ -113,7 +105,7 @@ def test_boxes_lie_in_their_pictures(scenes):
             assert 0 <= x1 < x2 < width and 0 <= y1 < y2 < height
 
 
-def test_a_box_holds_its_object_s_colour_and_the_rest_of_the_picture_none(scenes):
+def test_colour_of_an_object_is_found_only_in_its_box(scenes):
     for scene in scenes:
         if {each.category for each in scene.objects} == {SHEEP}:
             inside = np.zeros(scene.pixels.shape[:2], bool)
@@ -123,13 +115,7 @@ def test_a_box_holds_its_object_s_colour_and_the_rest_of_the_picture_none(scenes
             assert light[inside].mean() > 0.1 and not light[~inside].any()
 
 
-def test_a_scene_may_be_empty():
-    scene = draw_scene(np.random.default_rng(0), groups=())
-
-    assert scene.objects == [] and scene.relations == []
-
-
-def test_every_guest_is_related_to_its_host_and_loners_to_nobody(scenes):
+def test_only_guests_and_their_hosts_are_related(scenes):
     hosts = {company.guest: company.host for company in COMPANIES}
     for scene in scenes:
         related = [(scene.objects[guest].category, scene.objects[host].category) for guest, host in scene.relations]
@@ -139,8 +125,10 @@ def test_every_guest_is_related_to_its_host_and_loners_to_nobody(scenes):
         assert sorted(guest for guest, _ in scene.relations) == guests
 
 
-def test_the_groups_of_a_scene_may_be_said():
+def test_groups_of_a_scene_can_be_given():
     generator = np.random.default_rng(0)
+    empty = draw_scene(generator, groups=())
+    assert empty.objects == [] and empty.relations == []
     for _ in range(10):
         scene = draw_scene(generator, (COMPANIES[0], SHEEP))
         counts = Counter(each.category for each in scene.objects)
@@ -152,7 +140,7 @@ def test_the_groups_of_a_scene_may_be_said():
 # Files.
 
 
-def test_the_same_seed_writes_the_same_bytes_and_another_seed_others(miniature, tmp_path, monkeypatch):
+def test_bytes_depend_only_on_the_seed(miniature, tmp_path, monkeypatch):
     shrink(monkeypatch)
     write_images(tmp_path / "same", seed=0)
     write_images(tmp_path / "other", seed=1)
@@ -163,18 +151,13 @@ def test_the_same_seed_writes_the_same_bytes_and_another_seed_others(miniature, 
     assert {path.name for path in miniature.iterdir()} == set(PIECES)
 
 
-def test_the_sizes_are_those_that_the_miniature_s_configs_name():
-    assert mini_images.VOC_IMAGES == {"trainval": 200, "test": 80}
-    assert mini_images.COCO_IMAGES - mini_images.COCO_MINIVAL == 220 and mini_images.COCO_MINIVAL == 80
-
-
 def check_images(dataset: ImageDataset) -> None:
     for record in dataset.records:
         with Image.open(record.path) as image:
             assert image.format == "JPEG" and image.size == (record.width, record.height)
 
 
-def test_the_reader_of_voc07_reads_the_miniature(miniature):
+def test_reader_of_voc07_reads_the_miniature(miniature):
     trainval, test = (read_images("voc07", miniature, *split) for split in (("trainval", 40), ("test", 16)))
     names = {category.voc for category in CATEGORIES}
 
@@ -185,7 +168,7 @@ def test_the_reader_of_voc07_reads_the_miniature(miniature):
     check_images(trainval)
 
 
-def test_voc_s_annotations_count_pixels_from_1_inclusive(miniature):
+def test_voc_annotations_count_pixels_from_1(miniature):
     record = read_images("voc07", miniature, "test").records[0]
     root = ElementTree.parse(miniature / f"VOCdevkit/VOC2007/Annotations/{record.id}.xml").getroot()
     written = [
@@ -197,7 +180,7 @@ def test_voc_s_annotations_count_pixels_from_1_inclusive(miniature):
     assert (record.boxes + 1).tolist() == written
 
 
-def test_the_reader_of_minicoco_reads_the_miniature(miniature):
+def test_reader_of_minicoco_reads_the_miniature(miniature):
     minival = read_images("minicoco", miniature, "minival", 16)
     train = read_images("minicoco", miniature, "train", 30)
     everything = read_images("minicoco", miniature, "train")
@@ -211,7 +194,7 @@ def test_the_reader_of_minicoco_reads_the_miniature(miniature):
     check_images(minival)
 
 
-def test_val2017_names_its_images_anew_and_repeats_their_annotations(miniature):
+def test_val2017_has_other_file_names_and_the_same_annotations(miniature):
     val2014, val2017 = (
         json.loads((miniature / f"coco/annotations/instances_{name}.json").read_text())
         for name in ("val2014", "val2017")

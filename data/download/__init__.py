@@ -1,1 +1,1 @@
-"""Downloads and verifies the data sets of the paper: `python -m data.download`."""
+"""Downloads, verifies and installs the data sets of the paper: `python -m data.download`."""

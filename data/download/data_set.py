@@ -1,4 +1,4 @@
-"""What a data set consists of, and the files that it is downloaded as."""
+"""Data sets and the files from which they are installed."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -7,17 +7,17 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class File:
-    """A file of a data set at one of its addresses.
+    """A file of a data set at an address, with alternatives.
 
     Args:
         url: the address.
-        size: bytes.
-        checksum: `sha256:…`, `sha1:…` or `md5:…` in hexadecimal digits, or only the first of them.
-        only: which members of an archive are wanted, as a glob over their paths.
-        saved_as: its name on disk, where that is not the last part of the address.
-        part: its name in the data set, where it is no archive and is saved under another name.
-        instead: another address, for when this one fails; size and checksum may be others there.
-        elsewhere: places that have it in another form or behind an account, for the message when all addresses fail.
+        size: bytes; None if not published.
+        checksum: `sha256:…`, `sha1:…` or `md5:…` and hexadecimal digits, or the first of them; None if not published.
+        only: glob pattern for the paths of the members of an archive to unpack.
+        saved_as: its name on disk, if that is not the last part of the address.
+        part: its name in the data set, for a single file that is saved under another name.
+        instead: the next address to try; its size and checksum may differ.
+        elsewhere: sources in another format or behind a login, for the message if all addresses fail.
     """
 
     url: str
@@ -31,12 +31,12 @@ class File:
 
     @property
     def name(self) -> str:
-        """Its name on disk."""
+        """The name on disk."""
         return self.saved_as or self.url.rpartition("/")[2]
 
     @property
     def addresses(self) -> list["File"]:
-        """The file at this address and at those to try after it."""
+        """This file and its alternatives, in the order in which they are tried."""
         return [self] + (self.instead.addresses if self.instead else [])
 
 
@@ -48,10 +48,11 @@ def same_file(
     instead: File | None = None,
     elsewhere: str = "",
 ) -> File:
-    """One file at several addresses, which are tried in turn, before `instead`. It has the name of the first.
+    """Returns one file with several addresses, which are tried in turn before `instead`. The first gives its name.
 
-    Example:
-        same_file("https://a.org/x.zip", "https://b.org/download/17", size=1_000, checksum="md5:…")
+    >>> file = same_file("https://a.org/x.zip", "https://b.org/download/17", size=1_000, checksum="md5:0f3a")
+    >>> [(address.url, address.name) for address in file.addresses]
+    [('https://a.org/x.zip', 'x.zip'), ('https://b.org/download/17', 'x.zip')]
     """
     name = urls[0].rpartition("/")[2]
     for url in reversed(urls):
@@ -64,16 +65,16 @@ class DataSet:
     """A data set.
 
     Args:
-        name: as given to `scripts/get_data.sh`.
-        title: its full name.
-        used_for: what of the paper needs it.
-        licence: what its authors say about its use.
-        citation: the work to cite.
-        homepage: where a person finds it.
-        files: what is downloaded.
-        parts: the files and folders below the data root that make it up. Each is found by its last name,
-            anywhere in what was downloaded.
-        check: given a data root, returns one phrase about the contents, or raises `UserError`.
+        name: argument of `scripts/get_data.sh`.
+        title: full name.
+        used_for: tables and figures of the paper that need it.
+        licence: licence stated by its authors.
+        citation: publication to cite.
+        homepage: its web page.
+        files: files to download.
+        parts: its files and folders, relative to the data folder. Each is found in the downloaded files by its last
+            name, at any depth.
+        check: takes the data folder and returns a phrase about the contents, or raises `UserError`.
     """
 
     name: str

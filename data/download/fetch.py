@@ -1,4 +1,4 @@
-"""Downloads a file: goes on where it was interrupted, tries again, and verifies it before anybody uses it."""
+"""Downloads files: resumes interrupted downloads, retries failed ones, and verifies size and checksum."""
 
 import fcntl
 import hashlib
@@ -18,55 +18,57 @@ from data.common.errors import UserError
 from data.download.data_set import File
 from data.download.unpack import CHUNK, require_space
 
-ATTEMPTS = 5  # in a row that bring nothing new
-FIRST_PAUSE = 1.0  # seconds after the first of them, then twice as long each time
+ATTEMPTS = 5  # consecutive attempts without new bytes before an address is given up
+FIRST_PAUSE = 1.0  # seconds after the first of them; doubled each time
 TIMEOUT = 60.0  # seconds without a byte
-TRANSIENT = (408, 429, 500, 502, 503, 504)  # HTTP answers that may be better in a moment
+TRANSIENT = (408, 429, 500, 502, 503, 504)  # HTTP statuses to retry
 OUT_OF_RANGE = 416
-UNVERIFIED = "neither size nor checksum is published, so neither could be verified; its contents are counted"
+UNVERIFIED = "no size or checksum is published, so the file could not be verified; its contents are counted"
 
 
 class Unavailable(Exception):
-    """An address does not have the file, or not the one that was published."""
+    """An address does not provide the file, or provides a file other than the published one."""
 
 
 def fetch(file: File, folder: Path) -> Path:
-    """Returns the path of `file` in `folder`, downloaded unless it is there, size and checksum as published.
+    """Downloads `file` into `folder`, verifies it, and returns its path.
 
-    Its addresses are tried in turn.
+    The addresses are tried in turn. A file that is already there and has the published checksum is not downloaded.
 
     Raises:
-        UserError: none of its addresses has it, or the disk has too little space.
+        UserError: no address provides the file, or the disk does not have enough space.
     """
     problems = []
     for address in file.addresses:
         target = folder / address.name
         try:
-            if not (target.exists() and address.checksum):  # what nothing vouches for is not taken as found
+            if not (target.exists() and address.checksum):  # An existing file without a checksum is not trusted.
                 _download(address, target)
-            print(f"  {target.name}: {verify(address, target)}")
+            print(f"  {target.name}: {verify_file(address, target)}")
             return target
         except Unavailable as problem:
             problems.append(f"{address.url}: {problem}")
     tried, elsewhere = "; ".join(problems), f"; elsewhere: {file.elsewhere}" if file.elsewhere else ""
-    raise UserError(
-        f"{file.name}: could not be downloaded (tried {tried}{elsewhere}); if you have a copy, give --archive"
-    )
+    raise UserError(f"{file.name}: cannot be downloaded (tried {tried}{elsewhere}); if you have a copy, use --archive")
 
 
 @contextmanager
-def alone(lock: Path) -> Iterator[None]:
-    """Keeps a second process, which would append to the same partial files, out of a block."""
+def exclusive(lock: Path) -> Iterator[None]:
+    """Runs a block in one process at a time, because two would append to the same partial files.
+
+    Raises:
+        UserError: another process is in the block.
+    """
     with lock.open("w") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise UserError(f"{lock}: another process is getting this data set; wait until it is done") from None
+            raise UserError(f"{lock}: another process is installing this data set; wait until it ends") from None
         yield
 
 
 def partial_file(target: Path) -> Path:
-    """Where the beginning of `target` is kept until it is complete."""
+    """Returns the path of `target` while it is incomplete."""
     return target.with_name(f"{target.name}.part")
 
 
@@ -79,18 +81,18 @@ def _download(file: File, target: Path) -> None:
         if failures == ATTEMPTS:
             raise Unavailable(problem)
         pause = FIRST_PAUSE * 2 ** max(failures - 1, 0)
-        print(f"  {file.name}: {problem}; trying again in {pause:.0f} s", file=sys.stderr)
+        print(f"  {file.name}: {problem}; retrying in {pause:.0f} s", file=sys.stderr)
         time.sleep(pause)
     part.replace(target)
 
 
 def _transfer_problem(file: File, part: Path) -> str:
-    """Transfers what `part` lacks. Returns what went wrong if that may go better next time, else nothing."""
+    """Completes `part`. Returns a description of a problem that may be temporary, or an empty string."""
     try:
         _transfer(file, part)
     except HTTPError as error:
         problem = f"HTTP {error.code} {error.reason}"
-        if error.code == OUT_OF_RANGE:  # what is there is longer than the file, so it is no beginning of it
+        if error.code == OUT_OF_RANGE:  # `part` is longer than the file, so it is not its beginning.
             part.unlink(missing_ok=True)
         elif error.code not in TRANSIENT:
             raise Unavailable(problem) from None
@@ -103,7 +105,7 @@ def _transfer_problem(file: File, part: Path) -> str:
 
 
 def _transfer(file: File, part: Path) -> None:
-    """Appends to `part` what it lacks, or starts anew where the server does not send parts of files."""
+    """Appends the missing bytes to `part`, or starts from byte 0 if the server does not support ranges."""
     have = _size(part)
     if file.size and have == file.size:
         return
@@ -125,33 +127,33 @@ def _transfer(file: File, part: Path) -> None:
 
 
 def _announced_size(file: File, response: HTTPResponse, have: int) -> int | None:
-    """Bytes of the whole file, None where the server does not say; refuses what cannot be the file."""
+    """Returns the size of the whole file, None if unknown; refuses web pages and files of another size."""
     if response.headers.get_content_type() == "text/html":
-        raise Unavailable("it answers with a web page")
+        raise Unavailable("the answer is a web page")
     if response.headers["Content-Length"] is None:
         return file.size
     total = have + int(response.headers["Content-Length"])
     if file.size not in (None, total):
-        raise Unavailable(f"it offers {total:,} bytes where {file.size:,} are published")
+        raise Unavailable(f"has {total:,} bytes, published are {file.size:,}")
     return total
 
 
-def verify(file: File, path: Path) -> str:
-    """Says what vouches for the file at `path`; one that is not as published is removed.
+def verify_file(file: File, path: Path) -> str:
+    """Verifies the downloaded file at `path`; returns what was verified, or removes the file if it is wrong.
 
     Raises:
-        Unavailable: size or checksum differ from what was published.
+        Unavailable: size or checksum differ from those published.
     """
     algorithm = (file.checksum or "").partition(":")[0]
     if file.size and _size(path) != file.size:
-        problem = f"{_size(path):,} bytes came where {file.size:,} are published"
+        problem = f"the download has {_size(path):,} bytes, published are {file.size:,}"
     elif algorithm and not (found := _checksum(path, algorithm)).startswith(file.checksum):
-        problem = f"what came has {found} where {file.checksum} is published"
+        problem = f"the download has {found}, published is {file.checksum}"
     else:
         published = [name for name, known in (("size", file.size), (algorithm, algorithm)) if known]
         return f"{' and '.join(published)} as published" if published else UNVERIFIED
     path.unlink()
-    raise Unavailable(f"{problem}; it was removed")
+    raise Unavailable(f"{problem}; the file was removed")
 
 
 def _checksum(path: Path, algorithm: str) -> str:

@@ -1,14 +1,15 @@
-"""Where every data set of the paper comes from: addresses, sizes, checksums, licences, citations.
+"""The data sets of the paper: addresses, sizes, checksums, licences, citations.
 
-A size or checksum is given only where somebody published it, and the comment above it says who. Without either, only
-the contents, counted after unpacking, vouch for the file.
+Sizes and checksums are given only if they are published; the comment above a file names the publication. Files without
+either are verified only by their contents, which are counted after unpacking.
 
-Addresses are tried in turn. The comment above a file also says what the public record has of each address, with date
-and thread; no address was tried from here.
+The addresses of a file are tried in turn. The comment above a file lists public reports about them, with date and
+thread; the addresses themselves were not tested.
 """
 
-from data.download import contents
+from data.download import verify
 from data.download.data_set import DataSet, File, same_file
+from data.images import datasets, mit67, visual_genome, voc
 from data.text import newsgroups, yahoo
 
 _HUB = "https://huggingface.co/datasets"
@@ -21,10 +22,10 @@ NEWSGROUPS = DataSet(
     citation="K. Lang. NewsWeeder: Learning to Filter Netnews. ICML 1995",
     homepage="http://qwone.com/~jason/20Newsgroups/",
     files=(
-        # Size and SHA-256: huggingface/datasets, datasets/newsgroup/dataset_infos.json; scikit-learn has the same
-        # SHA-256 for figshare's copy. qwone.com: no report of failures. figshare: 403 in waves
-        # (scikit-learn/scikit-learn#29271 of June 2024, #33002 of January 2026), for all downloads since August
-        # 2026 (cosmoimd/real-colon-dataset#3). The last address is where figshare stored it (#29271).
+        # Size and SHA-256: huggingface/datasets, datasets/newsgroup/dataset_infos.json; scikit-learn gives the same
+        # SHA-256 for figshare's copy. qwone.com: no failures reported. figshare: 403 at times
+        # (scikit-learn/scikit-learn#29271 of June 2024, #33002 of January 2026), for all downloads since August 2026
+        # (cosmoimd/real-colon-dataset#3). The last address is figshare's storage (#29271).
         same_file(
             "http://qwone.com/~jason/20Newsgroups/20news-bydate.tar.gz",
             "https://ndownloader.figshare.com/files/5975967",
@@ -34,27 +35,27 @@ NEWSGROUPS = DataSet(
         ),
     ),
     parts=(newsgroups.TRAIN, newsgroups.TEST),
-    check=contents.newsgroups,
+    check=verify.check_newsgroups,
 )
 
 YAHOO = DataSet(
     name="yahoo",
     title="Yahoo! Answers topic classification of Zhang et al.",
-    used_for="Table 6, whose Yahoo-mini and Yahoo-half are drawn from it",
+    used_for="Table 6: Yahoo-mini and Yahoo-half are drawn from it",
     licence="none stated; made from Yahoo! Webscope L6, which is for non-commercial research",
     citation="X. Zhang, J. Zhao, Y. LeCun. Character-level Convolutional Networks for Text Classification. NIPS 2015",
     homepage="https://drive.google.com/drive/folders/"
     "0Bz8a_Dbh9Qhbfll6bVpmNUtUcFdjYmF2SEpmZUZUcVNiMUw1TWN6RDV3a0JHT3kxLVhVR2M",
     files=(
-        # The authors' Google Drive answers with a web page when a quota is used up (pytorch/text#1150 of February 2021,
+        # The authors' Google Drive returns a web page when its quota is exceeded (pytorch/text#1150 of February 2021,
         # #1678 of April 2022). MD5: pytorch/text, torchtext/datasets/yahooanswers.py; the size is not published.
         File(
             "https://drive.usercontent.google.com/download?export=download&confirm=t&id=0Bz8a_Dbh9Qhbd2JNdDBsQUdocVU",
             None,
             "md5:f3f9899b997a42beb24157e62e3eea8d",
             saved_as="yahoo_answers_csv.tar.gz",
-            elsewhere="yahoo_answers_topics on the Hugging Face hub, as Parquet, which is not read here",
-            # fast.ai's copy, packed again; no report of failures. Size and SHA-256: huggingface/datasets,
+            elsewhere="yahoo_answers_topics on the Hugging Face hub, as Parquet, which is not supported",
+            # fast.ai's copy, repacked; no failures reported. Size and SHA-256: huggingface/datasets,
             # datasets/yahoo_answers_topics/dataset_infos.json.
             instead=File(
                 "https://s3.amazonaws.com/fast-ai-nlp/yahoo_answers_csv.tgz",
@@ -64,13 +65,12 @@ YAHOO = DataSet(
         ),
     ),
     parts=(yahoo.FOLDER,),
-    check=contents.yahoo,
+    check=verify.check_yahoo,
 )
 
-# The index.xml of this revision of nltk_data publishes size and SHA-256 of both packages. NLTK's own downloader
-# follows the branch gh-pages, which changes; a fixed revision gives everybody the same tags. GitHub blocked the raw
-# files for a day in July 2017 (nltk/nltk#1787) and limits them at times (#1647 of August 2018); the same files come
-# from its other address.
+# Size and SHA-256: index.xml of this revision of nltk_data. NLTK's own downloader follows the branch gh-pages, which
+# changes; with a fixed revision, the tags are reproducible. GitHub blocked the raw files for a day in July 2017
+# (nltk/nltk#1787) and sometimes limits them (#1647 of August 2018); its other address provides the same files.
 _NLTK_REVISION = "550b6625bcef1f2abff2ff770a5a0d272c9c6b2a"
 
 
@@ -80,7 +80,7 @@ def _nltk(path: str, size: int, checksum: str) -> File:
         f"https://github.com/nltk/nltk_data/raw/{_NLTK_REVISION}/packages/{path}",
         size=size,
         checksum=checksum,
-        elsewhere="what python -m nltk.downloader punkt_tab averaged_perceptron_tagger_eng gets on another machine",
+        elsewhere="python -m nltk.downloader punkt_tab averaged_perceptron_tagger_eng on another machine",
     )
 
 
@@ -88,7 +88,7 @@ NLTK = DataSet(
     name="nltk",
     title="NLTK's punkt_tab and averaged_perceptron_tagger_eng",
     used_for="sentences and lexical categories of 20 Newsgroups and Yahoo! Answers",
-    licence="MIT, as NLTK's package index has it",
+    licence="MIT, according to NLTK's package index",
     citation="S. Bird, E. Klein, E. Loper. Natural Language Processing with Python. O'Reilly 2009; "
     "T. Kiss, J. Strunk. Unsupervised Multilingual Sentence Boundary Detection. Comput. Linguistics 2006",
     homepage="https://www.nltk.org/nltk_data/",
@@ -104,16 +104,16 @@ NLTK = DataSet(
             "sha256:6025f530624335c67d6547d44757b357b4e79bae030a0383e9887a92c1718f0b",
         ),
     ),
-    parts=("nltk_data/tokenizers/punkt_tab", "nltk_data/taggers/averaged_perceptron_tagger_eng"),
-    check=contents.nltk,
+    parts=(verify.PUNKT, verify.TAGGER),
+    check=verify.check_nltk,
 )
 
 
 def _voc(name: str, size: int, checksum: str) -> File:
-    """A file of VOC 2007.
+    """Returns a file of VOC 2007.
 
-    host.robots was down from August 2025 to February 2026 and redirects to thor.robots since March 2026, the official
-    mirror for the long term (UofT-DSI/deep_learning#116 of July 2026). pjreddie.com, which older scripts name, is gone
+    host.robots was down from August 2025 to February 2026; since March 2026 it redirects to thor.robots, the official
+    long-term mirror (UofT-DSI/deep_learning#116 of July 2026). pjreddie.com, which older scripts use, no longer exists
     (amdegroot/ssd.pytorch#516, December 2025). The hub's copy has the same SHA-256.
     """
     return same_file(
@@ -133,9 +133,9 @@ VOC07 = DataSet(
     citation="M. Everingham et al. The PASCAL Visual Object Classes (VOC) Challenge. IJCV 2010",
     homepage="http://host.robots.ox.ac.uk/pascal/VOC/voc2007/",
     files=(
-        # Size and SHA-256: tensorflow/datasets, tensorflow_datasets/url_checksums/voc.txt, of the copy that
-        # was at pjreddie.com; dmlc/gluon-cv, scripts/datasets/pascal_voc.py, had one SHA-1 for that copy and
-        # the official file. The development kit, MATLAB code, is not needed.
+        # Size and SHA-256: tensorflow/datasets, tensorflow_datasets/url_checksums/voc.txt, for the former copy at
+        # pjreddie.com; dmlc/gluon-cv, scripts/datasets/pascal_voc.py, gave one SHA-1 for that copy and the official
+        # file. The development kit (MATLAB code) is not needed.
         _voc(
             "VOCtrainval_06-Nov-2007.tar",
             460_032_000,
@@ -147,20 +147,20 @@ VOC07 = DataSet(
             "sha256:6836888e2e01dca84577a849d339fa4f73e1e4f135d312430c4856b5609b4892",
         ),
     ),
-    parts=("VOCdevkit/VOC2007",),
-    check=contents.voc07,
+    parts=(voc.FOLDER,),
+    check=verify.check_voc07,
 )
 
 COCO = DataSet(
-    name="coco",
-    title="COCO val2014, and the annotations of val2017 that name minival",
+    name=datasets.COCO,
+    title="COCO val2014, and the annotations of val2017, which define minival",
     used_for="minicoco: Tables 4 and 9, and the detector of Table 5",
     licence="annotations: CC BY 4.0; images: their Flickr licences",
     citation="T.-Y. Lin et al. Microsoft COCO: Common Objects in Context. ECCV 2014",
     homepage="https://cocodataset.org/#download",
     files=(
-        # Size and SHA-256 of all three: tensorflow/datasets, tensorflow_datasets/url_checksums/coco.txt. The official
-        # server works (no report of failures); the hub's copies have these names and sizes.
+        # Size and SHA-256 of all three: tensorflow/datasets, tensorflow_datasets/url_checksums/coco.txt. Official
+        # server: no failures reported. The hub's copies have the same names and sizes.
         same_file(
             "http://images.cocodataset.org/zips/val2014.zip",
             f"{_HUB}/GAIA-URJC/COCO_2014/resolve/main/val2014.zip",
@@ -172,22 +172,18 @@ COCO = DataSet(
             f"{_HUB}/GAIA-URJC/COCO_2014/resolve/main/annotations_trainval2014.zip",
             size=252_872_794,
             checksum="sha256:031296bbc80c45a1d1f76bf9a90ead27e94e99ec629208449507a4917a3bf009",
-            only="*/instances_val2014.json",
+            only=f"*/{verify.VAL2014_ANNOTATIONS.rpartition('/')[2]}",
         ),
         same_file(
             "http://images.cocodataset.org/annotations/annotations_trainval2017.zip",
             f"{_HUB}/presencesw/coco/resolve/main/annotations_trainval2017.zip",
             size=252_907_541,
             checksum="sha256:113a836d90195ee1f884e704da6304dfaaecff1f023f49b6ca93c4aaae470268",
-            only="*/instances_val2017.json",
+            only=f"*/{datasets.MINIVAL_FILES[0]}",
         ),
     ),
-    parts=(
-        "coco/val2014",
-        "coco/annotations/instances_val2014.json",
-        "coco/annotations/instances_val2017.json",
-    ),
-    check=contents.coco,
+    parts=(verify.VAL2014, verify.VAL2014_ANNOTATIONS, verify.MINIVAL_ANNOTATIONS),
+    check=verify.check_coco,
 )
 
 _VG_IMAGES = f"{_HUB}/BAAI/DataOptim/resolve/e4dad5e54ed94ccc7d6c9ff66b71930e966c2120/images/visual_genome"
@@ -203,7 +199,7 @@ VISUAL_GENOME = DataSet(
     homepage="https://github.com/danfeiX/scene-graph-TF-release/blob/master/data_tools/README.md",
     files=(
         # Size and SHA-256 of the images: huggingface/datasets, datasets/visual_genome/dataset_infos.json.
-        # cs.stanford.edu: 403 in October 2022 (waxnkw/IETrans-SGG.pytorch#7), named as working in December 2024
+        # cs.stanford.edu: 403 in October 2022 (waxnkw/IETrans-SGG.pytorch#7), reported as working in December 2024
         # (wentaoyuan/RoboPoint#5). The hub's copies have the same SHA-256.
         same_file(
             "https://cs.stanford.edu/people/rak248/VG_100K_2/images.zip",
@@ -217,8 +213,8 @@ VISUAL_GENOME = DataSet(
             size=5_471_658_058,
             checksum="sha256:99da1a0ddf87011319ff3b05cf9176ffee2731cc3c52951162d9ef0d68e3cfb5",
         ),
-        # The files of Xu et al.: last named in November 2023 (suprosanna/relationformer#15, at cvgl.stanford.edu).
-        # The list of images is theirs because the rows of VG-SGG.h5 follow its order. SHA-1: hetong007/gluon-cv,
+        # The files of Xu et al.: last mentioned in November 2023 (suprosanna/relationformer#15, at cvgl.stanford.edu).
+        # Their list of images is used because the rows of VG-SGG.h5 follow its order. SHA-1: hetong007/gluon-cv,
         # scripts/datasets/visualgenome.py; the size is not published.
         same_file(
             "http://svl.stanford.edu/projects/scene-graph/VG/image_data.json",
@@ -227,8 +223,8 @@ VISUAL_GENOME = DataSet(
             size=None,
             checksum="sha1:c550d8bf07fe9cbb951c94f1fabd827cc934cefe",
         ),
-        # Neither size nor checksum of these two was found. Scene-Graph-Benchmark's files have the same fields, and
-        # attributes; its own link to the first broke (KaihuaTang/Scene-Graph-Benchmark.pytorch#215, September 2024).
+        # No size or checksum of these two found. Scene-Graph-Benchmark's files have the same fields plus attributes;
+        # its own link to the first is broken (KaihuaTang/Scene-Graph-Benchmark.pytorch#215, September 2024).
         same_file(
             "http://svl.stanford.edu/projects/scene-graph/dataset/VG-SGG.h5",
             "https://cvgl.stanford.edu/scene-graph/dataset/VG-SGG.h5",
@@ -238,7 +234,7 @@ VISUAL_GENOME = DataSet(
                 f"{_HUB}/kb-kim/LLM4SGG/resolve/73ff29cb7587ab5cf011772e863172a6fa468000/VG-SGG-with-attri.h5",
                 150_724_042,
                 None,
-                part="VG-SGG.h5",
+                part=visual_genome.GRAPHS,
             ),
         ),
         same_file(
@@ -250,38 +246,40 @@ VISUAL_GENOME = DataSet(
                 f"{_SGG}/0482daef90c98f810774aab042005add6859f529/datasets/vg/VG-SGG-dicts-with-attri.json",
                 None,
                 None,
-                part="VG-SGG-dicts.json",
+                part=visual_genome.NAMES,
             ),
         ),
     ),
-    parts=(
-        "visual_genome/VG_100K",
-        "visual_genome/VG_100K_2",
-        "visual_genome/image_data.json",
-        "visual_genome/VG-SGG.h5",
-        "visual_genome/VG-SGG-dicts.json",
+    parts=tuple(
+        f"{visual_genome.FOLDER}/{name}"
+        for name in (
+            *visual_genome.IMAGE_FOLDERS,
+            visual_genome.IMAGE_LIST,
+            visual_genome.GRAPHS,
+            visual_genome.NAMES,
+        )
     ),
-    check=contents.visual_genome,
+    check=verify.check_visual_genome,
 )
 
 MIT67 = DataSet(
-    name="mit67",
+    name=mit67.FOLDER,
     title="MIT Indoor Scenes, 67 categories",
     used_for="Table 5, Figures 1 and 7",
     licence="images for research purposes only",
     citation="A. Quattoni, A. Torralba. Recognizing Indoor Scenes. CVPR 2009",
     homepage="https://web.mit.edu/torralba/www/indoor.html",
     files=(
-        # Reported gone (404) in September 2026, and no copy of the archive is known. SHA-1: visym/vipy,
-        # vipy/data/images/mit67.py. Size of all three files: the download log in the README.md of
+        # Reported missing (404) in September 2026; no copy of the archive is known. SHA-1: visym/vipy,
+        # vipy/data/images/mit67.py. Size of all three files: download log in the README.md of
         # yunho-c/mit-indoor-67-indoor-scene-recognition.
         File(
             "http://groups.csail.mit.edu/vision/LabelMe/NewImages/indoorCVPR_09.tar",
             2_592_010_240,
             "sha1:0b252516e746ba428b96af408d2e8162d9b08ac5",
-            elsewhere="itsahmad/indoor-scenes-cvpr-2019 on Kaggle, which needs an account",
+            elsewhere="itsahmad/indoor-scenes-cvpr-2019 on Kaggle, which requires an account",
         ),
-        # MD5 of the lists: bwhite/vision_data, vision_data/_indoor09.py. The authors' page; no report of failures.
+        # MD5 of the lists: bwhite/vision_data, vision_data/_indoor09.py. Authors' page: no failures reported.
         File(
             "https://web.mit.edu/torralba/www/TrainImages.txt",
             172_080,
@@ -293,8 +291,8 @@ MIT67 = DataSet(
             "md5:f00bef137f39d51e4894303a7bf4c2d4",
         ),
     ),
-    parts=("mit67/Images", "mit67/TrainImages.txt", "mit67/TestImages.txt"),
-    check=contents.mit67,
+    parts=tuple(f"{mit67.FOLDER}/{name}" for name in (mit67.IMAGES, *mit67.LISTS.values())),
+    check=verify.check_mit67,
 )
 
 DATA_SETS = (NEWSGROUPS, YAHOO, NLTK, VOC07, COCO, VISUAL_GENOME, MIT67)

@@ -1,4 +1,4 @@
-"""Unpacks archives that nobody vouches for: plain files only, and nothing outside the target."""
+"""Unpacks untrusted archives: regular files only, and nothing outside the target folder."""
 
 import fnmatch
 import gzip
@@ -20,7 +20,7 @@ from data.common.errors import UserError
 
 CHUNK = 1 << 20  # bytes read at a time
 
-# What the standard library raises on an archive that is truncated, garbled, encrypted or oddly compressed.
+# Exceptions of the standard library for archives that are truncated, corrupt, encrypted or of an unknown compression.
 DAMAGE = (
     tarfile.TarError,
     zipfile.BadZipFile,
@@ -33,7 +33,7 @@ DAMAGE = (
 
 
 class Member(NamedTuple):
-    """A file to be written: its path below the target, its bytes, and how to read it."""
+    """A file to write: its path relative to the target, its size in bytes, and a function that opens it."""
 
     path: str
     size: int
@@ -41,24 +41,24 @@ class Member(NamedTuple):
 
 
 def unpack(archive: Path, target: Path, only: str = "*") -> None:
-    """Writes members of a tar or zip archive whose path matches the glob `only` below the folder `target`.
+    """Unpacks the members of a tar or zip archive that match the glob pattern `only` into the folder `target`.
 
-    All members are looked at before the first is written. Files get mode 0644 and folders 0755.
+    All members are checked before the first is written. Files get mode 0644 and folders 0755.
 
     Raises:
-        UserError: a member is absolute, leads out by `..`, or is a link or a device; the archive is damaged;
-            the disk has too little space for what it holds.
+        UserError: a member has an absolute path or one with `..`, or is a link or device; the archive is damaged; the
+            disk does not have enough space.
     """
     try:
         with _members(archive) as members:
             wanted = [member for member in members if fnmatch.fnmatch(member.path, only)]
             write(wanted, target, f"unpacking {archive.name}")
     except DAMAGE as error:
-        raise UserError(f"{archive}: damaged, or no tar or zip archive ({error}); get another copy") from None
+        raise UserError(f"{archive}: damaged, or not a tar or zip archive ({error}); get another copy") from None
 
 
 def copy(source: Path, target: Path) -> None:
-    """Copies a file, or a folder with all it holds, into the folder `target`, with the modes of `unpack`."""
+    """Copies a file or folder into the folder `target`, with the modes of `unpack`."""
     paths = [path for path in sorted(source.rglob("*")) if path.is_file()] if source.is_dir() else [source]
     members = [
         Member(str(path.relative_to(source.parent)), path.stat().st_size, partial(path.open, "rb")) for path in paths
@@ -67,10 +67,10 @@ def copy(source: Path, target: Path) -> None:
 
 
 def write(members: list[Member], target: Path, title: str) -> None:
-    """Writes `members` below `target` under a progress bar called `title`.
+    """Writes `members` to the folder `target`, with a progress bar called `title`.
 
     Raises:
-        UserError: the disk has too little space for them.
+        UserError: the disk does not have enough space.
     """
     total = sum(member.size for member in members)
     require_space(target, total, title)
@@ -86,7 +86,7 @@ def write(members: list[Member], target: Path, title: str) -> None:
 
 
 def make_folder(path: Path) -> None:
-    """Makes a folder and those above it with mode 0755, for NLTK reads nothing that others may write to."""
+    """Creates a folder and its parents with mode 0755, because NLTK rejects folders that others can write to."""
     if not path.is_dir():
         make_folder(path.parent)
         path.mkdir()
@@ -94,17 +94,21 @@ def make_folder(path: Path) -> None:
 
 
 def require_space(folder: Path, needed: int, purpose: str) -> None:
-    """Raises `UserError` where the disk of `folder` has fewer than `needed` bytes free."""
+    """Raises `UserError` if the disk of `folder` has fewer than `needed` bytes free."""
     free = shutil.disk_usage(folder).free
     if free < needed:
         raise UserError(
-            f"{folder}: {purpose} takes {readable(needed)}, and the disk has {readable(free)} free; "
-            "free some, or name a folder on another disk with --data"
+            f"{folder}: {purpose} needs {readable(needed)}, but the disk has {readable(free)} free; "
+            "free some space, or choose a folder on another disk with --data"
         )
 
 
 def readable(size: int) -> str:
-    """A number of bytes as people say it: `15.2 GB`, `172.1 kB`."""
+    """Returns a number of bytes with a unit.
+
+    >>> readable(15_203_364_040), readable(172_080), readable(999)
+    ('15.2 GB', '172.1 kB', '999 bytes')
+    """
     for unit, scale in (("GB", 10**9), ("MB", 10**6), ("kB", 10**3)):
         if size >= scale:
             return f"{size / scale:.1f} {unit}"
@@ -113,7 +117,7 @@ def readable(size: int) -> str:
 
 @contextmanager
 def _members(archive: Path) -> Iterator[list[Member]]:
-    if zipfile.is_zipfile(archive) and not tarfile.is_tarfile(archive):  # a tar may end in a zip file
+    if zipfile.is_zipfile(archive) and not tarfile.is_tarfile(archive):  # A tar archive can end with a zip file.
         with zipfile.ZipFile(archive) as zipped:
             yield list(_zip_members(archive, zipped))
     else:
@@ -133,7 +137,7 @@ def _tar_members(archive: Path, tar: tarfile.TarFile) -> Iterator[Member]:
 def _zip_members(archive: Path, zipped: zipfile.ZipFile) -> Iterator[Member]:
     for info in zipped.infolist():
         path = _safe_path(archive, info.filename)
-        kind = stat.S_IFMT(info.external_attr >> 16)  # 0 where the archive was not made on Unix
+        kind = stat.S_IFMT(info.external_attr >> 16)  # 0 for archives made on other systems than Unix.
         if kind not in (0, stat.S_IFREG, stat.S_IFDIR):
             raise _refusal(archive, info.filename, "is a link or a device")
         if not info.is_dir():
@@ -143,9 +147,9 @@ def _zip_members(archive: Path, zipped: zipfile.ZipFile) -> Iterator[Member]:
 def _safe_path(archive: Path, name: str) -> str:
     path = PurePosixPath(name)
     if path.is_absolute() or ".." in path.parts or "\\" in name or "\0" in name:
-        raise _refusal(archive, name, "leads out of the folder it is unpacked to")
+        raise _refusal(archive, name, "has a path outside the target folder")
     return str(path)
 
 
 def _refusal(archive: Path, member: str, fault: str) -> UserError:
-    return UserError(f"{archive}: its member {member!r} {fault}; nothing was unpacked, get another copy")
+    return UserError(f"{archive}: member {member!r} {fault}; nothing was unpacked, get another copy")

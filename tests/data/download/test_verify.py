@@ -4,7 +4,9 @@ import json
 import pytest
 
 from data.common.errors import UserError
-from data.download import contents
+from data.download import verify
+from data.text import newsgroups as newsgroups_reader
+from data.text import yahoo as yahoo_reader
 
 
 def write(path, text=""):
@@ -15,22 +17,16 @@ def write(path, text=""):
 
 @pytest.fixture
 def newsgroups(tmp_path, monkeypatch):
-    monkeypatch.setattr(contents, "NEWSGROUPS_POSTS", {"20news-bydate-train": 3, "20news-bydate-test": 2})
-    for post in (
-        "train/sci.med/1",
-        "train/sci.med/2",
-        "train/rec.autos/3",
-        "test/sci.med/4",
-        "test/rec.autos/5",
-    ):
+    monkeypatch.setattr(newsgroups_reader, "POSTS", {"20news-bydate-train": 3, "20news-bydate-test": 2})
+    for post in ("train/sci.med/1", "train/sci.med/2", "train/rec.autos/3", "test/sci.med/4", "test/rec.autos/5"):
         write(tmp_path / f"20news-bydate-{post}")
     return tmp_path
 
 
 @pytest.fixture
 def yahoo(tmp_path, monkeypatch):
-    monkeypatch.setattr(contents, "YAHOO_ROWS", {"train.csv": 20, "test.csv": 10})
-    for name, rows in contents.YAHOO_ROWS.items():
+    monkeypatch.setattr(yahoo_reader, "ROWS", {"train.csv": 20, "test.csv": 10})
+    for name, rows in yahoo_reader.ROWS.items():
         path = write(tmp_path / "yahoo_answers_csv" / name)
         with path.open("w", newline="") as file:
             writer = csv.writer(file, quoting=csv.QUOTE_ALL)
@@ -41,7 +37,7 @@ def yahoo(tmp_path, monkeypatch):
 
 @pytest.fixture
 def voc07(tmp_path, monkeypatch):
-    monkeypatch.setattr(contents, "VOC07_IMAGES", {"trainval": 2, "test": 1})
+    monkeypatch.setattr(verify, "VOC07_IMAGES", {"trainval": 2, "test": 1})
     folder = tmp_path / "VOCdevkit/VOC2007"
     write(folder / "ImageSets/Main/trainval.txt", "000001\n000003\n")
     write(folder / "ImageSets/Main/test.txt", "000002\n")
@@ -53,8 +49,8 @@ def voc07(tmp_path, monkeypatch):
 
 @pytest.fixture
 def coco(tmp_path, monkeypatch):
-    monkeypatch.setattr(contents, "COCO_VAL2014_IMAGES", 2)
-    monkeypatch.setattr(contents, "COCO_MINIVAL_IMAGES", 1)
+    monkeypatch.setattr(verify, "COCO_VAL2014_IMAGES", 2)
+    monkeypatch.setattr(verify, "COCO_MINIVAL_IMAGES", 1)
     for number in (7, 8):
         write(tmp_path / f"coco/val2014/COCO_{number}.jpg")
     for name, ids in (("instances_val2014", (7, 8)), ("instances_val2017", (8,))):
@@ -66,8 +62,8 @@ def coco(tmp_path, monkeypatch):
 @pytest.fixture
 def visual_genome(tmp_path, monkeypatch):
     h5py = pytest.importorskip("h5py", reason="h5py writes the scene graphs")
-    monkeypatch.setattr(contents, "VISUAL_GENOME_IMAGES", 2)
-    monkeypatch.setattr(contents, "VISUAL_GENOME_NAMES", {"idx_to_label": 2, "idx_to_predicate": 1})
+    monkeypatch.setattr(verify, "VISUAL_GENOME_IMAGES", 2)
+    monkeypatch.setattr(verify, "VISUAL_GENOME_NAMES", {"idx_to_label": 2, "idx_to_predicate": 1})
     folder = tmp_path / "visual_genome"
     write(folder / "VG_100K/1.jpg")
     write(folder / "VG_100K_2/2.jpg")
@@ -81,8 +77,8 @@ def visual_genome(tmp_path, monkeypatch):
 
 @pytest.fixture
 def mit67(tmp_path, monkeypatch):
-    monkeypatch.setattr(contents, "MIT67_IMAGES", {"TrainImages.txt": 2, "TestImages.txt": 1})
-    monkeypatch.setattr(contents, "MIT67_CATEGORIES", 2)
+    monkeypatch.setattr(verify, "MIT67_IMAGES", {"TrainImages.txt": 2, "TestImages.txt": 1})
+    monkeypatch.setattr(verify, "MIT67_CLASSES", 2)
     for name in ("bar/a b.jpg", "gym/c.jpg", "gym/d.jpg"):
         write(tmp_path / "mit67/Images" / name)
     write(tmp_path / "mit67/TrainImages.txt", "bar/a b.jpg\r\ngym/c.jpg\r\n")
@@ -100,101 +96,95 @@ def nltk(tmp_path):
     return tmp_path
 
 
+@pytest.fixture
+def check(request):
+    """Runs the check of a data set, made by the fixture of this name, after a change to it."""
+
+    def run(name, change=lambda root: None):
+        root = request.getfixturevalue(name)
+        change(root)
+        return getattr(verify, f"check_{name}")(root)
+
+    return run
+
+
 @pytest.mark.parametrize(
-    "name, phrase",
+    "name, counts",
     [
-        ("newsgroups", "3 + 2 posts"),
-        ("yahoo", "20 + 10 rows"),
-        ("nltk", "English sentence tokenizer and tagger"),
-        ("voc07", "2 + 1 images, each with its annotation"),
-        ("coco", "2 images of val2014, the 1 of minival among them"),
-        ("visual_genome", "2 images, 2 object classes, 1 predicates, scene graphs"),
+        ("newsgroups", "3 + 2"),
+        ("yahoo", "20 + 10"),
+        ("nltk", "tokenizer and tagger"),
+        ("voc07", "2 + 1"),
+        ("coco", "2 images of val2014, the 1 of minival"),
+        ("visual_genome", "2 images, 2 object classes, 1 predicates"),
         ("mit67", "2 + 1 images of 2 categories"),
     ],
 )
-def test_whole_data_set_is_counted(request, name, phrase):
-    assert getattr(contents, name)(request.getfixturevalue(name)) == phrase
+def test_contents_of_a_complete_data_set_are_counted(check, name, counts):
+    assert counts in check(name)
 
 
 @pytest.mark.parametrize(
     "name, removed, message",
     [
-        ("newsgroups", "20news-bydate-train/sci.med/1", "20news-bydate-train: 2 posts where 3 are expected"),
-        ("yahoo", "yahoo_answers_csv/test.csv", "test.csv: no such file"),
-        ("yahoo", "yahoo_answers_csv/classes.txt", "classes.txt: no such list"),
-        (
-            "nltk",
-            "nltk_data/tokenizers/punkt_tab/english/collocations.tab",
-            "collocations.tab: no such table",
-        ),
-        ("voc07", "VOCdevkit/VOC2007/Annotations/000003.xml", "Annotations: 1 are missing: 000003.xml"),
-        ("voc07", "VOCdevkit/VOC2007/JPEGImages/000002.jpg", "JPEGImages: 1 are missing: 000002.jpg"),
-        ("coco", "coco/val2014/COCO_7.jpg", "val2014: 1 are missing: COCO_7.jpg"),
-        ("visual_genome", "visual_genome/VG_100K_2/2.jpg", "1 are missing: 2.jpg"),
-        ("visual_genome", "visual_genome/VG-SGG.h5", "VG-SGG.h5: no such file"),
-        ("mit67", "mit67/Images/bar/a b.jpg", "Images: 1 are missing: bar/a b.jpg"),
+        ("newsgroups", "20news-bydate-train/sci.med/1", "20news-bydate-train: .*2 .*3"),
+        ("yahoo", "yahoo_answers_csv/test.csv", "test.csv"),
+        ("yahoo", "yahoo_answers_csv/classes.txt", "classes.txt"),
+        ("nltk", "nltk_data/tokenizers/punkt_tab/english/collocations.tab", "collocations.tab"),
+        ("voc07", "VOCdevkit/VOC2007/Annotations/000003.xml", "Annotations: 1 .*000003.xml"),
+        ("voc07", "VOCdevkit/VOC2007/JPEGImages/000002.jpg", "JPEGImages: 1 .*000002.jpg"),
+        ("coco", "coco/val2014/COCO_7.jpg", "val2014: 1 .*COCO_7.jpg"),
+        ("visual_genome", "visual_genome/VG_100K_2/2.jpg", "1 .*2.jpg"),
+        ("visual_genome", "visual_genome/VG-SGG.h5", "VG-SGG.h5"),
+        ("mit67", "mit67/Images/bar/a b.jpg", "Images: 1 .*bar/a b.jpg"),
     ],
 )
-def test_missing_file_is_named(request, name, removed, message):
-    root = request.getfixturevalue(name)
-    (root / removed).unlink()
+def test_missing_files_are_named(check, name, removed, message):
     with pytest.raises(UserError, match=message):
-        getattr(contents, name)(root)
+        check(name, lambda root: (root / removed).unlink())
 
 
-def test_absent_folder_is_named(tmp_path):
-    with pytest.raises(UserError, match="20news-bydate-train: no such folder"):
-        contents.newsgroups(tmp_path)
+def test_missing_folders_are_named(tmp_path):
+    with pytest.raises(UserError, match="20news-bydate-train"):
+        verify.check_newsgroups(tmp_path)
 
 
-def test_hidden_files_are_not_counted_as_posts(newsgroups):
-    write(newsgroups / "20news-bydate-train/sci.med/.DS_Store")
-    assert contents.newsgroups(newsgroups) == "3 + 2 posts"
-
-
-def test_missing_rows_are_counted(yahoo):
-    path = yahoo / "yahoo_answers_csv/train.csv"
-    path.write_text("".join(path.read_text().splitlines(keepends=True)[:-1]))
-    with pytest.raises(UserError, match="train.csv: 19 rows where 20 are expected"):
-        contents.yahoo(yahoo)
+def test_hidden_files_are_not_counted(check):
+    assert "3 + 2" in check("newsgroups", lambda root: write(root / "20news-bydate-train/sci.med/.DS_Store"))
 
 
 @pytest.mark.parametrize(
-    "row, message",
+    "rows, added, message",
     [
-        ('"1","title","question"\n', "row 21 has 3 fields where 4 are expected"),
-        ('"1","title","question","answer', "after row 20: unexpected end of data"),
+        (19, "", "train.csv: .*19 .*20"),
+        (20, '"1","title","question"\n', "train.csv: row 21 .*3 .*4"),
+        (20, '"1","title","question","answer', "train.csv: .*row 20"),
+        (19, '"1","t","q","' + "x" * 200_000 + '"\n', None),  # More than csv's default limit of a field.
     ],
 )
-def test_malformed_row_is_numbered(yahoo, row, message):
-    with (yahoo / "yahoo_answers_csv/train.csv").open("a") as file:
-        file.write(row)
-    with pytest.raises(UserError, match=message):
-        contents.yahoo(yahoo)
+def test_missing_and_malformed_rows_are_refused(check, rows, added, message):
+    def change(root):
+        path = root / "yahoo_answers_csv/train.csv"
+        path.write_text("".join(path.read_text().splitlines(keepends=True)[:rows]) + added)
+
+    if message is None:
+        assert "20 + 10" in check("yahoo", change)
+    else:
+        with pytest.raises(UserError, match=message):
+            check("yahoo", change)
 
 
-def test_fields_beyond_the_default_limit_of_csv_are_counted(yahoo):
-    path = yahoo / "yahoo_answers_csv/train.csv"
-    lines = path.read_text().splitlines(keepends=True)
-    path.write_text("".join(lines[:-1]) + '"1","t","q","' + "x" * 200_000 + '"\n')
-    assert contents.yahoo(yahoo) == "20 + 10 rows"
+def test_minival_images_that_are_not_in_val2014_are_refused(check):
+    images = json.dumps({"images": [{"id": 9, "file_name": "COCO_9.jpg"}]})
+    with pytest.raises(UserError, match="instances_val2014.json: 1 .*9"):
+        check("coco", lambda root: write(root / "coco/annotations/instances_val2017.json", images))
 
 
-def test_minival_that_is_not_part_of_val2014_is_refused(coco):
-    images = [{"id": 9, "file_name": "COCO_9.jpg"}]
-    write(coco / "coco/annotations/instances_val2017.json", json.dumps({"images": images}))
-    with pytest.raises(UserError, match="1 are missing: 9"):
-        contents.coco(coco)
+@pytest.mark.parametrize("damage", [lambda content: content[:-100], lambda content: b"<html>"])
+def test_damaged_scene_graphs_are_refused(check, damage):
+    def change(root):
+        path = root / "visual_genome/VG-SGG.h5"
+        path.write_bytes(damage(path.read_bytes()))
 
-
-def test_cut_off_scene_graphs_are_refused(visual_genome):
-    path = visual_genome / "visual_genome/VG-SGG.h5"
-    path.write_bytes(path.read_bytes()[:-100])
-    with pytest.raises(UserError, match="VG-SGG.h5: .* bytes where its header says"):
-        contents.visual_genome(visual_genome)
-
-
-def test_scene_graphs_that_are_no_hdf5_file_are_refused(visual_genome):
-    (visual_genome / "visual_genome/VG-SGG.h5").write_text("<html>")
-    with pytest.raises(UserError, match="VG-SGG.h5: no HDF5 file"):
-        contents.visual_genome(visual_genome)
+    with pytest.raises(UserError, match="VG-SGG.h5"):
+        check("visual_genome", change)

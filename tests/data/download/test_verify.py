@@ -1,5 +1,6 @@
 import csv
 import json
+import shutil
 
 import pytest
 
@@ -20,6 +21,7 @@ def newsgroups(tmp_path, monkeypatch):
     monkeypatch.setattr(newsgroups_reader, "POSTS", {"20news-bydate-train": 3, "20news-bydate-test": 2})
     for post in ("train/sci.med/1", "train/sci.med/2", "train/rec.autos/3", "test/sci.med/4", "test/rec.autos/5"):
         write(tmp_path / f"20news-bydate-{post}")
+    write(tmp_path / "20news-bydate-train/sci.med/.DS_Store")  # Hidden files are not counted.
     return tmp_path
 
 
@@ -128,6 +130,7 @@ def test_contents_of_a_complete_data_set_are_counted(check, name, counts):
     "name, removed, message",
     [
         ("newsgroups", "20news-bydate-train/sci.med/1", "20news-bydate-train: .*2 .*3"),
+        ("newsgroups", "20news-bydate-test", "20news-bydate-test: "),
         ("yahoo", "yahoo_answers_csv/test.csv", "test.csv"),
         ("yahoo", "yahoo_answers_csv/classes.txt", "classes.txt"),
         ("nltk", "nltk_data/tokenizers/punkt_tab/english/collocations.tab", "collocations.tab"),
@@ -139,18 +142,13 @@ def test_contents_of_a_complete_data_set_are_counted(check, name, counts):
         ("mit67", "mit67/Images/bar/a b.jpg", "Images: 1 .*bar/a b.jpg"),
     ],
 )
-def test_missing_files_are_named(check, name, removed, message):
+def test_missing_files_and_folders_are_named(check, name, removed, message):
+    def change(root):
+        path = root / removed
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
+
     with pytest.raises(UserError, match=message):
-        check(name, lambda root: (root / removed).unlink())
-
-
-def test_missing_folders_are_named(tmp_path):
-    with pytest.raises(UserError, match="20news-bydate-train"):
-        verify.check_newsgroups(tmp_path)
-
-
-def test_hidden_files_are_not_counted(check):
-    assert "3 + 2" in check("newsgroups", lambda root: write(root / "20news-bydate-train/sci.med/.DS_Store"))
+        check(name, change)
 
 
 @pytest.mark.parametrize(

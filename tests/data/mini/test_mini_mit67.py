@@ -24,20 +24,6 @@ def miniature(tmp_path_factory) -> Path:
     return folder
 
 
-def contents(folder: Path) -> dict[str, bytes]:
-    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
-
-
-def test_bytes_depend_only_on_the_seed(miniature, tmp_path, monkeypatch):
-    monkeypatch.setattr(mini_mit67, "PER_CLASS", SMALL)
-    write_mit67(tmp_path / "same", seed=0)
-    write_mit67(tmp_path / "other", seed=1)
-
-    assert contents(tmp_path / "same") == contents(miniature)
-    assert contents(tmp_path / "other").keys() == contents(miniature).keys()
-    assert contents(tmp_path / "other") != contents(miniature)
-
-
 def test_reader_reads_it(miniature):
     train, test = (read_mit67(miniature, split, count) for split, count in SMALL.items())
 

@@ -10,7 +10,7 @@ from PIL import Image
 from data.images.datasets import read_images
 from data.images.voc import CLASSES
 from data.mini import images as mini_images
-from data.mini.images import PIECES, write_images
+from data.mini.images import write_images
 from data.mini.scenes import CATEGORIES, COMPANIES, LANDSCAPE, LONERS, PORTRAIT, SHEEP, Scene, draw_scene
 from data.records import ImageDataset
 
@@ -35,10 +35,6 @@ def shrink(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(mini_images, "VOC_IMAGES", {"trainval": 40, "test": 16})
     patch.setattr(mini_images, "COCO_IMAGES", 60)
     patch.setattr(mini_images, "COCO_MINIVAL", 16)
-
-
-def contents(folder: Path) -> dict[str, bytes]:
-    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
 def objects(scenes: list[Scene]) -> list:
@@ -138,17 +134,6 @@ def test_groups_of_a_scene_can_be_given():
 
 
 # Files.
-
-
-def test_bytes_depend_only_on_the_seed(miniature, tmp_path, monkeypatch):
-    shrink(monkeypatch)
-    write_images(tmp_path / "same", seed=0)
-    write_images(tmp_path / "other", seed=1)
-
-    assert contents(tmp_path / "same") == contents(miniature)
-    assert contents(tmp_path / "other").keys() == contents(miniature).keys()
-    assert contents(tmp_path / "other") != contents(miniature)
-    assert {path.name for path in miniature.iterdir()} == set(PIECES)
 
 
 def check_images(dataset: ImageDataset) -> None:

@@ -119,7 +119,7 @@ def _given(data_set: DataSet, given: Path) -> list[Path]:
     names = _names(data_set.files)
     files = [path for path in sorted(given.iterdir()) if path.name in names]
     if not files:
-        parts = " and ".join(_last(part) for part in data_set.parts)
+        parts = " and ".join(Path(part).name for part in data_set.parts)
         raise UserError(
             f"{given}: contains neither {parts} nor any of {', '.join(sorted(names))}; choose another --archive"
         )
@@ -152,7 +152,7 @@ def _stage(data_set: DataSet, sources: list[Source], stage: Path) -> str:
     for part in data_set.parts:
         place = _find(unpacked, part)
         if place is None:
-            raise UserError(f"{origin}: {_last(part)} is missing; get a complete copy of {data_set.title}")
+            raise UserError(f"{origin}: {Path(part).name} is missing; get a complete copy of {data_set.title}")
         make_folder((whole / part).parent)
         place.rename(whole / part)
     try:
@@ -167,7 +167,7 @@ def _unpack_source(data_set: DataSet, source: Source, target: Path) -> None:
     if source.path.is_dir():
         for part in data_set.parts:
             copy(_find(source.path, part), target)
-    elif source.path.name in map(_last, data_set.parts):
+    elif source.path.name in [Path(part).name for part in data_set.parts]:
         copy(source.path, target)
     elif part := _part(data_set, source.path.name):
         copy(source.path, target)
@@ -184,11 +184,7 @@ def _part(data_set: DataSet, name: str) -> str:
 
 def _find(folder: Path, part: str) -> Path | None:
     """Returns the file or folder below `folder` with the last name of `part`, the one closest to `folder`."""
-    return min(folder.rglob(_last(part)), key=lambda path: len(path.parts), default=None)
-
-
-def _last(part: str) -> str:
-    return part.rpartition("/")[2]
+    return min(folder.rglob(Path(part).name), key=lambda path: len(path.parts), default=None)
 
 
 def _count(data_set: DataSet, root: Path) -> str:

@@ -9,10 +9,8 @@ import sys
 from collections.abc import Collection, Iterable
 from pathlib import Path
 
-from tqdm import tqdm
-
 from data.common.errors import UserError
-from data.common.files import read_json, read_text
+from data.common.files import lines_with_progress, read_json, read_text
 from data.images import datasets, mit67, visual_genome, voc
 from data.text import newsgroups, yahoo
 
@@ -157,25 +155,15 @@ def _count_rows(path: Path, fields: int) -> int:
     csv.field_size_limit(sys.maxsize)  # Answers exceed csv's default.
     rows = 0
     try:
-        with path.open(encoding="utf-8", newline="") as file, _progress(path) as progress:
-            for rows, row in enumerate(csv.reader(_watched(file, progress), strict=True), start=1):
-                if len(row) != fields:
-                    raise UserError(f"{path}: row {rows:,} has {len(row)} fields, expected {fields}; {REMEDY}")
+        lines = lines_with_progress(path, f"counting {path.name}", newline="")
+        for rows, row in enumerate(csv.reader(lines, strict=True), start=1):
+            if len(row) != fields:
+                raise UserError(f"{path}: row {rows:,} has {len(row)} fields, expected {fields}; {REMEDY}")
     except FileNotFoundError:
         raise UserError(f"{path}: no such file; {REMEDY}") from None
     except (csv.Error, UnicodeDecodeError) as error:
         raise UserError(f"{path}: malformed after row {rows:,} ({error}); {REMEDY}") from None
     return rows
-
-
-def _progress(path: Path) -> tqdm:
-    return tqdm(total=path.stat().st_size, desc=f"counting {path.name}", unit="B", unit_scale=True, leave=False)
-
-
-def _watched(lines: Iterable[str], progress: tqdm) -> Iterable[str]:
-    for line in lines:
-        progress.update(len(line))
-        yield line
 
 
 def _coco_images(path: Path, expected: int) -> dict[int, str]:

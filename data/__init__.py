@@ -1,4 +1,4 @@
-"""What a sample is, where it comes from, and the files in which the two stacks meet.
+"""Records, the data sets that they are read from, and the files that connect training, evaluation and figures.
 
-Imports neither MXNet nor TensorFlow, and nothing of `vision`, `language` or `scripts`.
+Imports neither MXNet nor TensorFlow, and nothing from `vision`, `language` or `scripts`.
 """

@@ -1,4 +1,4 @@
-"""What a sample is: the records that the data set readers yield and the two stacks consume."""
+"""The records that the readers of data sets yield and that training and evaluation consume."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Document:
-    """One text with the index of its class and an id that is unique within its split."""
+    """A text with its label, the index of its class, and an id that is unique within its split."""
 
     id: str
     label: int
@@ -18,7 +18,13 @@ class Document:
 
 @dataclass(frozen=True)
 class Documents:
-    """One split of a corpus: `count` documents, read anew from disk at every iteration."""
+    """One split of a corpus: `count` documents, which each iteration reads from disk.
+
+    Example:
+        >>> documents = Documents(2, lambda: iter([Document("a", 0, "One."), Document("b", 1, "Two.")]))
+        >>> len(documents), [each.label for each in documents]
+        (2, [0, 1])
+    """
 
     count: int
     read: Callable[[], Iterator[Document]]
@@ -32,7 +38,7 @@ class Documents:
 
 @dataclass(frozen=True)
 class Corpus:
-    """A document data set: its class names, in the order of the labels, and its two splits."""
+    """A data set of documents: class names in the order of the labels, and two splits."""
 
     classes: tuple[str, ...]
     train: Documents
@@ -41,19 +47,19 @@ class Corpus:
 
 @dataclass(frozen=True, eq=False)
 class ImageRecord:
-    """One image and the objects annotated in it; its pixels stay on disk.
+    """An image and the objects annotated in it. The pixels stay on disk.
 
     Args:
-        id: unique within its data set; of COCO the number as text.
+        id: unique within its data set; for COCO, the image number as text.
         path: the image file.
-        width, height: pixels, as the annotation has them.
-        boxes: [G, 4] float32 corners (x1, y1, x2, y2) in pixels counted from 0; x2 and y2 are the last that belong to
-            the object, so that it is x2 - x1 + 1 wide. All lie in the picture, and x1 < x2, y1 < y2. G may be 0.
-        labels: [G] int64, indices into the data set's classes.
-        difficult: [G] bool, of VOC: neither found nor missed when detections are judged.
-        crowd: [G] bool, of COCO: the box holds many objects.
-        relations: [R, 2] int64, of Visual Genome: rows of `boxes`, a relation's subject and its object, each such pair
-            once. R may be 0; None where the data set annotates no relations.
+        width, height: in pixels, according to the annotation.
+        boxes: [G, 4] float32 corners (x1, y1, x2, y2), inside the image, with x1 < x2 and y1 < y2; see
+            `data.images.boxes` for the pixel convention. G may be 0.
+        labels: [G] int64 indices into the classes of the data set.
+        difficult: [G] bool. VOC's flag: evaluation ignores these objects.
+        crowd: [G] bool. COCO's flag: the box contains many objects.
+        relations: [R, 2] int64 rows of `boxes`, the subject and the object of a relation, each pair once. R may be 0.
+            None if the data set has no relation annotations; Visual Genome has.
     """
 
     id: str
@@ -69,13 +75,13 @@ class ImageRecord:
 
 @dataclass(frozen=True, eq=False)
 class ImageDataset:
-    """One split of a data set of images.
+    """One split of a data set of annotated images.
 
     Args:
-        classes: category names in the order of the labels, without a background.
-        category_ids: what COCO's results files call each class: its own ids for COCO, 1, 2, … for the others.
-        records: the images; of large data sets, read from disk as they are asked for, by several threads at once.
-        dropped: boxes of no size that were left out, each in words that let a person find it.
+        classes: category names in the order of the labels, without a background class.
+        category_ids: the id of each class in results files in COCO's format: COCO's own ids, or 1, 2, … for others.
+        records: the images. Visual Genome reads a record from disk when it is accessed; threads may share it.
+        dropped: a description of each box that was dropped because it is empty.
     """
 
     classes: tuple[str, ...]
@@ -86,12 +92,12 @@ class ImageDataset:
 
 @dataclass(frozen=True)
 class SceneRecord:
-    """One image that shows a scene of one class; its pixels stay on disk.
+    """An image of a scene and its class. The pixels stay on disk.
 
     Args:
         id: unique within its data set.
         path: the image file.
-        label: index into the data set's classes.
+        label: index into the classes of the data set.
     """
 
     id: str
@@ -101,7 +107,7 @@ class SceneRecord:
 
 @dataclass(frozen=True, eq=False)
 class SceneDataset:
-    """One split of a data set of scenes: its class names, in the order of the labels, and the images."""
+    """One split of a data set of scenes: class names in the order of the labels, and the images."""
 
     classes: tuple[str, ...]
     records: Sequence[SceneRecord]

@@ -1,4 +1,4 @@
-"""What all tests share."""
+"""Fixtures for all tests."""
 
 import signal
 
@@ -6,8 +6,8 @@ import pytest
 
 
 @pytest.fixture(scope="session", autouse=True)
-def signals_as_from_a_terminal():
-    """Handles signals as in the foreground: background commands of a shell ignore SIGINT, and nohup SIGHUP."""
+def foreground_signals():
+    """Restores the default signal handling: shells ignore SIGINT in background commands, and nohup ignores SIGHUP."""
     before = {
         signal.SIGINT: signal.signal(signal.SIGINT, signal.default_int_handler),
         signal.SIGHUP: signal.signal(signal.SIGHUP, signal.SIG_DFL),

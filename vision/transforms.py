@@ -6,7 +6,7 @@ import numpy as np
 from PIL import Image
 
 from data.common.errors import UserError
-from data.images.annotations import boxes_in_picture
+from data.images.boxes import clip_boxes
 from data.images.pixels import read_pixels
 from data.records import ImageRecord
 from vision.config import ImagesConfig
@@ -48,7 +48,7 @@ def make_sample(record: ImageRecord, images: ImagesConfig, flipped: bool) -> Sam
         pixels, boxes = pixels[:, ::-1], _mirrored(boxes, record.width)
     image, scale = make_image(pixels, images)
     _, height, width = image.shape
-    boxes, _ = boxes_in_picture(np.round(boxes * scale), np.array([width, height]))  # as in Relation Networks
+    boxes, _ = clip_boxes(np.round(boxes * scale), np.array([width, height]))  # as in Relation Networks
     return Sample(image, boxes, labels.astype(np.float32), scale)
 
 

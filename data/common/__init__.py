@@ -1,1 +1,1 @@
-"""What every package uses: errors, files, options, configs and run folders. Imports nothing else of this project."""
+"""Errors, files, command-line options, configs and run folders. Imports nothing else from this project."""

@@ -1,8 +1,8 @@
-"""Configs: one complete YAML file an experiment, read into frozen dataclasses.
+"""Configs: one complete YAML file per experiment, read into frozen dataclasses.
 
-A file that lacks a key, has one too many, or holds a value of the wrong type is refused, so that what a run did
-can be read off its `config.yaml` alone. Keys that came later than finished runs have a default, what those did: they
-are written where they differ from it, and may be left out, so that old run folders are of the same config.
+Missing keys, unknown keys and values of the wrong type are errors, so the `config.yaml` of a run says all that it did.
+Keys that were added after runs had finished have the behaviour of those runs as a default. They may be missing, and are
+written only if they differ from the default, so the configs of old run folders stay equal.
 """
 
 import dataclasses
@@ -18,18 +18,18 @@ Schema = TypeVar("Schema")
 
 
 def read_config(schema: type[Schema], path: Path, overrides: list[str] | None = None) -> Schema:
-    """Reads the YAML file `path` into the dataclass `schema`, whose nested dataclasses are the file's sections.
+    """Reads a YAML file into a dataclass. Nested dataclasses are the sections of the file.
 
     Args:
-        schema: dataclass whose fields are annotated with bool, int, float, str, `tuple[str, ...]`, `Literal[...]` or
-            dataclasses; one with a default may be absent from the file.
+        schema: dataclass with fields of type bool, int, float, str, `tuple[str, ...]`, `Literal[...]` or another
+            dataclass. Fields with a default may be missing from the file.
         path: the file.
-        overrides: `section.key=value` strings that replace values of the file.
+        overrides: strings `section.key=value` that replace values of the file.
 
     Raises:
-        UserError: the file is absent or malformed, or a key or value is not what the schema says.
+        UserError: the file does not exist or is malformed, or a key or value does not match the schema.
     """
-    values = read_yaml(path, "config", "the repository's configs lie in <room>/configs/<preset>/<data set>/")
+    values = read_yaml(path, "config", "the repository has configs in <room>/configs/<preset>/<data set>/")
     _add_defaults(schema, values)
     for override in overrides or []:
         _override(values, override)
@@ -37,7 +37,16 @@ def read_config(schema: type[Schema], path: Path, overrides: list[str] | None = 
 
 
 def write_config(config: Any) -> str:
-    """The YAML text of a config dataclass, keys in the order of its fields, without those that have their default."""
+    """The YAML text of a config dataclass: keys in the order of its fields, without keys that have their default value.
+
+    Example:
+        >>> @dataclasses.dataclass
+        ... class Config:
+        ...     rate: float
+        ...     stride: int = 2
+        >>> print(write_config(Config(0.5)), end="")
+        rate: 0.5
+    """
     return yaml.safe_dump(_without_defaults(config), sort_keys=False)
 
 
@@ -52,7 +61,7 @@ def _without_defaults(config: Any) -> dict[str, Any]:
 
 
 def _add_defaults(schema: type, values: Any) -> None:
-    """Puts into the nested dictionary `values`, in place, what it lacks and the schema has a default for."""
+    """Adds the defaults of missing keys to the nested dictionary `values`, in place."""
     if not isinstance(values, dict):
         return
     hints = get_type_hints(schema)
@@ -64,28 +73,28 @@ def _add_defaults(schema: type, values: Any) -> None:
 
 
 def _override(values: Any, override: str) -> None:
-    """Replaces one value of the nested dictionary `values` in place."""
+    """Replaces one value of the nested dictionary `values`, in place."""
     key, equals, text = override.partition("=")
     *sections, name = key.split(".")
     for section in sections:
         values = values.get(section) if isinstance(values, dict) else None
     if not equals or not isinstance(values, dict) or name not in values:
-        raise UserError(f"--set {override}: no such key; give section.key=value with a key of the config file")
+        raise UserError(f"--set {override}: no such key; use section.key=value with a key of the config file")
     try:
         values[name] = yaml.safe_load(text)
     except (yaml.YAMLError, ValueError) as error:
-        raise UserError(f"--set {override}: the value is not valid YAML ({error}); put it in quotes") from None
+        raise UserError(f"--set {override}: the value is not valid YAML ({error}); quote it") from None
 
 
 def _build(schema: type[Schema], values: Any, path: Path, prefix: str) -> Schema:
     hints = get_type_hints(schema)
     where = f"section {prefix[:-1]}" if prefix else "the file"
     if not isinstance(values, dict):
-        raise UserError(f"{path}: {where} must hold the keys {', '.join(hints)}")
+        raise UserError(f"{path}: {where} must have the keys {', '.join(hints)}")
     if unknown := [str(key) for key in values if key not in hints]:
-        raise UserError(f"{path}: unknown key {prefix}{unknown[0]}; {where} may hold {', '.join(hints)}")
+        raise UserError(f"{path}: unknown key {prefix}{unknown[0]}; {where} can have {', '.join(hints)}")
     if missing := [key for key in hints if key not in values]:
-        raise UserError(f"{path}: key {prefix}{missing[0]} is missing; a config is complete, without defaults")
+        raise UserError(f"{path}: key {prefix}{missing[0]} is missing; a config must be complete")
     fields = {key: _value(hint, values[key], path, prefix + key) for key, hint in hints.items()}
     try:
         return schema(**fields)
@@ -102,11 +111,11 @@ def _value(hint: Any, value: Any, path: Path, key: str) -> Any:
         return value
     if hint == tuple[str, ...]:
         if not isinstance(value, list | tuple) or not all(type(each) is str for each in value):
-            raise UserError(f"{path}: {key} is {value!r}; it must be a list of names, as [car, person]")
+            raise UserError(f"{path}: {key} is {value!r}; it must be a list of names, such as [car, person]")
         return tuple(value)
     if hint is float and type(value) is int:
         return float(value)
     if type(value) is not hint:
-        hint_at_yaml = " (YAML reads 1e-3 as text and 1.0e-3 as a number)" if hint is float else ""
+        hint_at_yaml = " (in YAML, 1e-3 is text and 1.0e-3 a number)" if hint is float else ""
         raise UserError(f"{path}: {key} is {value!r}; it must be of type {hint.__name__}{hint_at_yaml}")
     return value

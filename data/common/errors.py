@@ -1,4 +1,4 @@
-"""Reports a mistake of the user as one line, with exit code 2."""
+"""Mistakes of the user: one clear line and exit code 2."""
 
 import errno
 import os
@@ -6,55 +6,49 @@ import signal
 import sys
 from collections.abc import Callable
 
-# What the user can do about an error of the operating system.
+# What to do about errors of the operating system.
 REMEDIES = {
     errno.EACCES: "use a folder that you can write to",
     errno.EPERM: "use a folder that you can write to",
     errno.EROFS: "use a folder that you can write to",
     errno.ENOSPC: "free some disk space and rerun the command",
     errno.EDQUOT: "free some of your quota and rerun the command",
-    errno.EEXIST: "something with this name exists; move it, or use another folder",
-    errno.ENOTDIR: "a file is in the place of a folder; move it, or use another folder",
-    errno.EISDIR: "a folder is in the place of a file; move it, or use another name",
+    errno.EEXIST: "move what is there, or use another folder",
+    errno.ENOTDIR: "a file is where a folder is needed; move it, or use another folder",
+    errno.EISDIR: "a folder is where a file is needed; move it, or use another name",
 }
 
 
 class UserError(Exception):
-    """A mistake that the user can fix. The message names the file or option, what is wrong, and what to do.
-
-    Example:
-        >>> raise UserError("photo.jpg: not an image; remove it")
-        Traceback (most recent call last):
-        data.common.errors.UserError: photo.jpg: not an image; remove it
-    """
+    """A mistake that the user can fix. The message has the form `PATH: what is wrong; what to do`."""
 
 
 def run_command(main: Callable[[], None]) -> None:
     """Runs a command-line entry point.
 
-    A `UserError` or an error of the operating system (no permission, full disk) prints one line to standard error and
-    exits with code 2. Ctrl-C and SIGTERM, which batch systems send, print one line and exit with code 130.
+    A `UserError` or an error of the operating system (no permission, disk full) becomes one line on standard error and
+    exit code 2. Ctrl-C, and SIGTERM from batch systems, become one line and exit code 130.
     """
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         main()
-        print(end="", flush=True)  # A failed write is reported here instead of at exit.
+        print(end="", flush=True)  # Report a failed write here and not at exit.
     except UserError as error:
         _stop(str(error))
     except BrokenPipeError:
-        sys.exit(128 + signal.SIGPIPE)  # As other tools exit if `head` closes the pipe.
+        sys.exit(128 + signal.SIGPIPE)  # like other tools in a pipe into `head`
     except OSError as error:
         place = f"{error.filename}: " if error.filename else ""
-        _stop(f"{place}{error.strerror or error}; {REMEDIES.get(error.errno, 'fix it and rerun the command')}")
+        _stop(f"{place}{error.strerror or error}; {REMEDIES.get(error.errno, 'fix this and rerun the command')}")
     except KeyboardInterrupt:
-        print("interrupted; rerun the command to resume from the last finished step", file=sys.stderr)
+        print("interrupted; rerun the command to resume", file=sys.stderr)
         sys.exit(130)
     finally:
-        _discard_unwritable_output()
+        _discard_broken_output()
 
 
-def _discard_unwritable_output() -> None:
-    """Empties standard output if it is broken; otherwise Python prints an error of its own at exit."""
+def _discard_broken_output() -> None:
+    """Discards standard output if it cannot be written. Otherwise Python prints a message of its own at exit."""
     try:
         print(end="", flush=True)
     except OSError:

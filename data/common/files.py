@@ -1,4 +1,4 @@
-"""Files that are written whole or not at all, and read with one clear line when they are malformed."""
+"""Writes files atomically, and reads them with one clear line if they are missing or malformed."""
 
 import json
 import os
@@ -17,8 +17,8 @@ from tqdm import tqdm
 
 from data.common.errors import UserError
 
-# What NumPy raises on a file that is cut, garbled or no array at all: it hands on what its readers of zip archives and
-# of headers raise, and Python 3.10 and 3.11 differ on what a plain array is not.
+# What NumPy raises on a file that is truncated, corrupt or not an array, including the errors of zip archives and of
+# array headers, which depend on the Python version.
 DAMAGE = (
     OSError,
     EOFError,
@@ -35,10 +35,10 @@ DAMAGE = (
 
 @contextmanager
 def replaced_on_success(path: Path) -> Iterator[Path]:
-    """Yields a temporary path in the same folder, renamed to `path` if the block ends well, else removed.
+    """Yields a temporary path in the same folder: renamed to `path` if the block succeeds, otherwise removed.
 
     Raises:
-        OSError: bears the name of `path`, also where the disk is full, which the system says without a name.
+        OSError: always with the name of `path`, which the system leaves out when the disk is full.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
@@ -56,36 +56,45 @@ def replaced_on_success(path: Path) -> Iterator[Path]:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Writes `text` to `path` in one step: a reader sees the old file or the new one."""
+    """Writes a UTF-8 file atomically: readers see the old file or the new one."""
     with replaced_on_success(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Writes `value` as indented JSON in one step."""
+    """Writes indented JSON atomically."""
     write_text(path, json.dumps(value, indent=2) + "\n")
 
 
 def write_arrays(path: Path, **arrays: np.ndarray) -> None:
-    """Writes named arrays to a compressed `.npz` in one step."""
+    """Writes named arrays to a compressed `.npz` atomically."""
     with replaced_on_success(path) as temporary:
         np.savez_compressed(temporary, **arrays)
 
 
 def read_text(path: Path, what: str, remedy: str) -> str:
-    """Reads a UTF-8 file; `what` it is and the `remedy` when it is absent go into the error's line."""
+    """Reads a UTF-8 file.
+
+    Args:
+        path: the file.
+        what: the kind of file, for error messages.
+        remedy: what to do if it is missing or malformed, for error messages.
+
+    Raises:
+        UserError: the file does not exist, or is not a readable text file.
+    """
     try:
         return path.read_text(encoding="utf-8")
     except FileNotFoundError:
         raise UserError(f"{path}: no such {what}; {remedy}") from None
     except UnicodeDecodeError as error:
-        raise UserError(f"{path}: {what} is no UTF-8 text ({error.reason} at byte {error.start}); {remedy}") from None
+        raise UserError(f"{path}: {what} is not UTF-8 text ({error.reason} at byte {error.start}); {remedy}") from None
     except OSError as error:
         raise UserError(f"{path}: {what} cannot be read ({error.strerror}); {remedy}") from None
 
 
 def read_json(path: Path, what: str, remedy: str) -> Any:
-    """Reads a JSON file; a malformed one gets a line with the place of the mistake."""
+    """Reads a JSON file, like `read_text`. The error for a malformed file names the place."""
     try:
         return json.loads(read_text(path, what, remedy))
     except json.JSONDecodeError as error:
@@ -93,15 +102,15 @@ def read_json(path: Path, what: str, remedy: str) -> Any:
 
 
 def read_yaml(path: Path, what: str, remedy: str) -> Any:
-    """Reads a YAML file; a malformed one gets a line with the place of the mistake."""
+    """Reads a YAML file, like `read_text`. The error for a malformed file names the place."""
     try:
         return yaml.safe_load(read_text(path, what, remedy))
-    except (yaml.YAMLError, ValueError) as error:  # ValueError: of an impossible date, for one.
+    except (yaml.YAMLError, ValueError) as error:  # ValueError: for example an impossible date
         raise UserError(f"{path}: {what} is not valid YAML ({error}); {remedy}") from None
 
 
 def read_arrays(path: Path, names: list[str], what: str, remedy: str) -> dict[str, np.ndarray]:
-    """Reads the arrays called `names` from an `.npz`; unknown, missing or damaged contents get one line."""
+    """Reads the arrays `names` from an `.npz`. Raises a `UserError` if the file or an array is missing or damaged."""
     try:
         with np.load(path, allow_pickle=False) as archive:
             arrays = {name: archive[name] for name in names if name in archive.files}
@@ -115,7 +124,7 @@ def read_arrays(path: Path, names: list[str], what: str, remedy: str) -> dict[st
 
 
 def array_names(path: Path, what: str, remedy: str) -> set[str]:
-    """The names of the arrays in an `.npz`; a missing or damaged one gets one line."""
+    """The names of the arrays in an `.npz`. Raises a `UserError` if it is missing or damaged."""
     try:
         with ZipFile(path) as archive:
             return {name.removesuffix(".npy") for name in archive.namelist()}
@@ -126,7 +135,7 @@ def array_names(path: Path, what: str, remedy: str) -> set[str]:
 
 
 def open_array(path: Path, what: str, remedy: str) -> np.ndarray:
-    """Memory-maps an `.npy` for reading; a missing or damaged one gets one line."""
+    """Memory-maps an `.npy` for reading. Raises a `UserError` if it is missing or damaged."""
     try:
         return np.load(path, mmap_mode="r", allow_pickle=False)
     except DAMAGE as error:
@@ -134,12 +143,12 @@ def open_array(path: Path, what: str, remedy: str) -> np.ndarray:
 
 
 def lines_with_progress(path: Path, title: str, **options: str) -> Iterator[str]:
-    """Yields the lines of a UTF-8 file that takes seconds to read, under a progress bar of its bytes.
+    """Yields the lines of a large UTF-8 file and shows a progress bar in bytes.
 
     Args:
         path: the file.
-        title: stands before the bar.
-        options: `errors` and `newline` of `open`.
+        title: label of the progress bar.
+        options: `errors` and `newline`, as for `open`.
     """
     bar = {"desc": title, "unit": "B", "unit_scale": True, "mininterval": 1, "leave": False}
     with path.open(encoding="utf-8", **options) as file, tqdm(total=path.stat().st_size, **bar) as progress:

@@ -1,4 +1,4 @@
-"""Command-line options that images and documents share."""
+"""Command-line options that several commands share."""
 
 import argparse
 import os
@@ -6,23 +6,21 @@ from pathlib import Path
 
 
 def training_parser(package: str, example: str, module: str = "train") -> argparse.ArgumentParser:
-    """The options that `python -m vision.train` and `language.train` share; `example` is the end of the help text."""
+    """The options of all training commands `python -m <package>.<module>`; `example` ends the help text."""
     parser = argparse.ArgumentParser(
         prog=f"python -m {package}.{module}",
         description="Trains one experiment into <runs>/<preset>/<data set>/<variant>/seed<k>/.",
         epilog=example,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("config", type=Path, help=f"a file of {package}/configs/")
-    parser.add_argument(
-        "--seed", type=seed_number, default=0, help="of the weights and the order of the data (default: 0)"
-    )
-    parser.add_argument("--runs", type=Path, default=Path("runs"), help="folder for the runs (default: runs)")
+    parser.add_argument("config", type=Path, help=f"a file in {package}/configs/")
+    parser.add_argument("--seed", type=seed_number, default=0, help="seed of weights and order of data (default: 0)")
+    parser.add_argument("--runs", type=Path, default=Path("runs"), help="folder of the runs (default: runs)")
     parser.add_argument(
         "--set",
         action="append",
         metavar="SECTION.KEY=VALUE",
-        help="replaces a value of the config; such a run belongs in a --runs folder of its own",
+        help="replace a value of the config; use a separate --runs folder for such runs",
     )
     add_data_option(parser)
     add_gpus_option(parser)
@@ -40,7 +38,7 @@ def add_data_option(parser: argparse.ArgumentParser) -> None:
 
 
 def data_folder() -> Path:
-    """The default of `--data`: the environment variable FAN_DATA, or `datasets`."""
+    """The default of `--data`: the environment variable FAN_DATA, or `datasets` if it is not set or empty."""
     return Path(os.environ.get("FAN_DATA") or "datasets")
 
 
@@ -50,26 +48,26 @@ def add_gpus_option(parser: argparse.ArgumentParser) -> None:
 
 
 def seed_number(text: str) -> int:
-    """Parses a seed that NumPy, Keras, MXNet and Python accept."""
+    """Parses a seed in the range that NumPy, Keras, MXNet and Python all accept.
+
+    Example:
+        >>> seed_number("7")
+        7
+    """
     if not text.isdecimal() or int(text) >= 2**31:
         raise argparse.ArgumentTypeError(f"{text} must be an integer from 0 to 2147483647")
     return int(text)
 
 
 def count_from_1(text: str) -> int:
-    """Parses a positive integer.
-
-    Example:
-        >>> count_from_1("3")
-        3
-    """
+    """Parses an integer of at least 1."""
     if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text} must be a positive integer")
+        raise argparse.ArgumentTypeError(f"{text} must be an integer of at least 1")
     return int(text)
 
 
 def choose_gpus(ids: str | None) -> None:
-    """Hides all other GPUs from TensorFlow and MXNet; call it before they are imported. Ids are those of nvidia-smi."""
+    """Makes only these GPUs visible, by the ids of nvidia-smi. Call it before TensorFlow or MXNet is used."""
     if ids is not None:
         os.environ.setdefault("CUDA_DEVICE_ORDER", "PCI_BUS_ID")
         os.environ["CUDA_VISIBLE_DEVICES"] = ids

@@ -1,1 +1,1 @@
-"""Images: readers of the data sets, and the files in which predictions about them are stored."""
+"""Readers of image data sets, and the files that store relationship proposals and attention."""

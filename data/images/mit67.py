@@ -1,7 +1,7 @@
-"""MIT67: `Images/<class>/<file>`, and which of them are for training and which for the test.
+"""MIT67: `Images/<class>/<file>`, with lists of the training and test images.
 
-The lists name 67 × 80 and 67 × 20 images in all, and nearly as many of each class: 23 of those for the test show
-`inside_bus`, for one. So their sums are counted, and not the images of each class.
+The lists have 67 × 80 and 67 × 20 images, but the classes differ slightly in size: `inside_bus`, for example, has 23
+test images. So the total number is checked, and not the number per class.
 """
 
 import os
@@ -19,32 +19,32 @@ LISTS = {"train": "TrainImages.txt", "test": "TestImages.txt"}
 
 
 def read_mit67(root: Path, split: str, per_class: int | None = None) -> SceneDataset:
-    """Reads one split of MIT67 and prints what it holds.
+    """Reads one split of MIT67 and prints a summary.
 
     Args:
-        root: data folder.
+        root: folder of the data sets.
         split: "train" or "test".
-        per_class: how many images of a class the split must hold, on average over the classes. None for any.
+        per_class: required mean number of images per class. None for any number.
 
     Returns:
-        its images in the order of the list, each called as it is there; the classes of both lists, sorted.
+        the images in the order of the list, with the listed names as ids; classes of both lists, sorted.
 
     Raises:
-        UserError: there is no such split; a list is absent, malformed, or has other classes than the other; an image of
-            the split is missing; there are too few or too many of them.
+        UserError: there is no such split; a list is missing or malformed; the lists have different classes; an image is
+            missing; the number of images differs from `per_class`.
     """
     if split not in LISTS:
-        raise UserError(f"{FOLDER}: has no split {split!r}; it has {' and '.join(LISTS)}")
+        raise UserError(f"{FOLDER}: no split {split!r}; choose {' or '.join(LISTS)}")
     folder, remedy = root / FOLDER, GET.format(name=FOLDER, root=root)
     lists = {name: _listed(folder / file, remedy) for name, file in LISTS.items()}
     classes = tuple(sorted({_class(name) for name in lists["train"]}))
-    strange = sorted(set(classes) ^ {_class(name) for name in lists["test"]})
-    refuse_any(strange, folder, f"classes are in only one of {' and '.join(LISTS.values())}", remedy)
+    unmatched = sorted(set(classes) ^ {_class(name) for name in lists["test"]})
+    refuse_any(unmatched, folder, f"classes are in only one of {' and '.join(LISTS.values())}", remedy)
     names = lists[split]
     if per_class is not None and len(names) != per_class * len(classes):
         raise UserError(
-            f"{folder / LISTS[split]}: lists {len(names):,} images where {len(classes)} × {per_class:,} are expected; "
-            "complete it, or say in the config how many there are"
+            f"{folder / LISTS[split]}: has {len(names):,} images, expected {len(classes)} × {per_class:,}; "
+            "complete the list, or change the number in the config"
         )
     files = {f"{each}/{file}" for each in classes for file in _files(folder / IMAGES / each)}
     missing = [name for name in names if name not in files]
@@ -55,7 +55,7 @@ def read_mit67(root: Path, split: str, per_class: int | None = None) -> SceneDat
 
 
 def _listed(path: Path, remedy: str) -> list[str]:
-    """The names of a list, each `<class>/<file>`."""
+    """The names in a list, each `<class>/<file>`."""
     names = [line.strip() for line in read_text(path, "list of images", remedy).splitlines() if line.strip()]
     if not names:
         raise UserError(f"{path}: the list is empty; {remedy}")

@@ -112,7 +112,7 @@ def has_pairs(path: Path, with_pairs: bool, most: int) -> bool:
     Raises:
         UserError: it is damaged.
     """
-    what, remedy = "relations file", "remove it and run the predict command again"
+    what, remedy = "relations file", "remove it and rerun the predict command"
     names = {"roi_offsets", *ROI_FIELDS} | ({"pair_offsets", *PAIR_FIELDS} if with_pairs else set())
     if not names <= array_names(path, what, remedy):
         return False
@@ -127,16 +127,15 @@ def has_pairs(path: Path, with_pairs: bool, most: int) -> bool:
 def relations_writer(path: Path, with_pairs: bool) -> Iterator[Callable[[str, Proposals], None]]:
     """Yields a function that adds an image, its id and its proposals, to `relations.npz`.
 
-    Memory is flat but for the ids: rows are written to unnamed files in the same folder, which the system removes
-    however the process ends. If the block ends without an error, the archive is made from them in one step; otherwise
-    no archive is left.
+    Rows go to unnamed files in the same folder, which the system removes however the process ends, so memory stays
+    small. If the block succeeds, the archive is written from them atomically; otherwise no archive is written.
 
     Args:
         path: the file.
         with_pairs: whether the network weighs pairs, so that all proposals have both rankings.
 
     Raises:
-        OSError: with the name of `path` where the disk is full.
+        OSError: with the name of `path`, for example if the disk is full.
     """
     fields = ROI_FIELDS | (PAIR_FIELDS if with_pairs else {})
     ids: list[str] = []
@@ -163,7 +162,7 @@ def relations_writer(path: Path, with_pairs: bool) -> Iterator[Callable[[str, Pr
 
 
 def _rows(proposals: Proposals) -> dict[str, np.ndarray]:
-    """What the proposals of an image add to each array."""
+    """The rows of the proposals of an image, by array."""
     rows = {"rois": proposals.rois, "roi_scores": proposals.scores, "roi_labels": proposals.labels}
     if proposals.by_matrix is not None:
         rows |= {"pairs": proposals.by_matrix.pairs, "weights": proposals.by_matrix.weights}
@@ -174,9 +173,9 @@ def _rows(proposals: Proposals) -> dict[str, np.ndarray]:
 def _write_archive(
     path: Path, arrays: dict[str, np.ndarray], files: dict[str, IO[bytes]], counts: dict[str, list[int]]
 ) -> None:
-    """Writes the `.npz` of small arrays, and of the rows in `files`, of which each image has `counts`.
+    """Writes the `.npz` from small arrays and from the rows in `files`, with `counts` rows per image.
 
-    Nothing is compressed: of 300 ROIs and 5,000 pairs compression leaves 78%, and reading takes twice as long.
+    It is not compressed: compression to 78% (for 300 ROIs and 5,000 pairs) would double the time to read.
     """
     fields = ROI_FIELDS | PAIR_FIELDS
     with replaced_on_success(path) as temporary, ZipFile(temporary, "w") as archive:

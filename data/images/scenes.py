@@ -27,13 +27,12 @@ LAYOUTS = "make it train/<class>/<image> and test/<class>/<image>, or <class>/<i
 class Sample(NamedTuple):
     """How many images of each class are used.
 
-    The images of a class are put in an order drawn from the seed, of which each split takes the first ones. So the same
-    seed gives the same images, and 30 images per class are among the 100 of the same seed.
+    Each class is shuffled with the seed, and a split takes the first images. The same seed gives the same images, and
+    30 images per class are a subset of 100.
 
     Args:
-        train_per_class, test_per_class: images per class; 0 for all. Of MIT67, whose lists are fixed, the number that
-            each list must have on average.
-        seed: of the order.
+        train_per_class, test_per_class: images per class; 0 for all. For MIT67 with its fixed lists, the required mean.
+        seed: of the shuffle.
     """
 
     train_per_class: int = 0
@@ -49,36 +48,36 @@ ALL = Sample()
 
 
 def read_scenes(name: str, root: Path, split: str, sample: Sample = ALL, images: int = 0) -> SceneDataset:
-    """Reads one split of a data set of scenes and prints what it has.
+    """Reads one split of a data set of scenes and prints a summary.
 
     Args:
-        name: "mit67", or a folder below `root` with class folders.
-        root: data folder.
+        name: "mit67", or a folder in `root` with class folders.
+        root: folder of the data sets.
         split: "train" or "test". Without folders of these names, `sample.train_per_class` images of each class are
             drawn for training, and the test images are drawn from the others.
         sample: how many images of each class are used.
-        images: how many the split must have in all; 0 for any number.
+        images: required number of images in total; 0 for any number.
 
     Returns:
-        the images by class and file name; classes sorted. An id is the path below the folder.
+        the images, sorted by class and file name. An id is the path relative to the folder.
 
     Raises:
         UserError: the data set does not exist, a class has no or too few images, the splits have different classes, a
-            file in a class folder is not an image by its name, or the number of images differs from `images`.
+            file in a class folder does not have the name of an image, or the number of images differs from `images`.
 
     Example:
         read_scenes("scene15", Path("datasets"), "train", Sample(train_per_class=30))  # 15 × 30 images
     """
     if split not in SPLITS:
-        raise UserError(f"{name}: has no split {split!r}; it has {' and '.join(SPLITS)}")
+        raise UserError(f"{name}: no split {split!r}; choose {' or '.join(SPLITS)}")
     if name == mit67.FOLDER:
         dataset = read_mit67(root, split, sample.per_class(split) or None)
     else:
         dataset = _read_class_folders(root / name, split, sample)
     if images and images != len(dataset.records):
         raise UserError(
-            f"{root / name}: {split} has {len(dataset.records):,} images where {images:,} are expected; "
-            f"complete it, or change images.{split}_images in the config"
+            f"{root / name}: {split} has {len(dataset.records):,} images, expected {images:,}; "
+            f"complete the data set, or change images.{split}_images in the config"
         )
     return dataset
 
@@ -88,8 +87,8 @@ class _Pool(NamedTuple):
 
     Args:
         files: by class.
-        first: how many of the drawn order belong to another split.
-        needed: how many each class must have.
+        first: how many of the shuffled files belong to the other split.
+        needed: how many files each class must have.
     """
 
     files: dict[str, list[Path]]
@@ -99,7 +98,7 @@ class _Pool(NamedTuple):
 
 def _read_class_folders(folder: Path, split: str, sample: Sample) -> SceneDataset:
     if not folder.is_dir():
-        raise UserError(f"{folder}: no such folder; give the --data folder that has it, or {LAYOUTS}")
+        raise UserError(f"{folder}: no such folder; set --data to the folder that contains it, or {LAYOUTS}")
     has_splits = any((folder / each).is_dir() for each in SPLITS)
     files, first, needed = (_given_pool if has_splits else _common_pool)(folder, split, sample)
     few = [f"{name} ({len(paths):,})" for name, paths in files.items() if len(paths) < needed]
@@ -115,7 +114,7 @@ def _read_class_folders(folder: Path, split: str, sample: Sample) -> SceneDatase
 
 
 def _given_pool(folder: Path, split: str, sample: Sample) -> _Pool:
-    """Of `train/<class>/` and `test/<class>/`."""
+    """The pool of a data set with `train/<class>/` and `test/<class>/`."""
     of_splits = {each: _class_files(folder / each) for each in SPLITS}
     unmatched = sorted(of_splits["train"].keys() ^ of_splits["test"].keys())
     refuse_any(unmatched, folder, "classes are in only one of train and test", "add or remove these folders")
@@ -123,12 +122,12 @@ def _given_pool(folder: Path, split: str, sample: Sample) -> _Pool:
 
 
 def _common_pool(folder: Path, split: str, sample: Sample) -> _Pool:
-    """Of `<class>/`: test images come after the training images in the drawn order."""
+    """The pool of a data set with `<class>/`: test images follow the training images in the shuffled order."""
     files = _class_files(folder)
     if not sample.train_per_class:
         raise UserError(
-            f"{folder}: has no folders train and test; set images.train_per_class to the number of training images to "
-            "draw per class, or add these folders"
+            f"{folder}: has no folders train and test; add them, or set images.train_per_class to the number of "
+            "training images to draw per class"
         )
     first = 0 if split == "train" else sample.train_per_class
     return _Pool(files, first, sample.train_per_class + max(sample.test_per_class, 1))
@@ -140,7 +139,7 @@ def _class_files(folder: Path) -> dict[str, list[Path]]:
         raise UserError(f"{folder}: no such folder; {LAYOUTS}")
     entries = _visible(folder)
     outside = [path.name for path in entries if path.is_file() and _is_image(path)]
-    refuse_any(outside, folder, "images are in no class folder", "move or remove them")
+    refuse_any(outside, folder, "images are not in a class folder", "move or remove them")
     files = {path.name: _visible(path) for path in entries if path.is_dir()}
     if not files:
         raise UserError(f"{folder}: has no class folders; {LAYOUTS}")
@@ -161,6 +160,6 @@ def _is_image(path: Path) -> bool:
 
 
 def _take(files: list[Path], first: int, count: int, generator: np.random.Generator) -> list[Path]:
-    """`count` of the files (0 for all) in the generator's order after the `first` ones, sorted."""
+    """Shuffles the files and takes `count` (0 for all) after the `first` ones, sorted."""
     order = generator.permutation(len(files))[first:]
     return [files[place] for place in sorted(order[: count or None])]

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from data.common.errors import UserError
-from data.images.annotations import some, splits_there
+from data.images.annotations import list_splits, some
 from data.records import ImageDataset, ImageRecord
 
 LISTS = Path(__file__).parent / "lists"
@@ -18,10 +18,11 @@ class Subset(NamedTuple):
 
     Args:
         id_lists: a folder of `data/images/lists/`, whose lists replace the splits of the data set; "" for its own.
-        categories: names of the categories whose objects are kept; () for all.
+        categories: names of the categories to keep; () for all.
 
     Example:
-        Subset("voc07_small", ("car", "person"))
+        >>> Subset("voc07_small", ("car", "person")).categories
+        ('car', 'person')
     """
 
     id_lists: str = ""
@@ -32,7 +33,7 @@ WHOLE = Subset()
 
 
 def list_folder(subset: Subset, split: str) -> Path | None:
-    """The folder that has the list of a split; None if the data set's own splits are used.
+    """The folder with the list of a split; None to use the splits of the data set.
 
     Raises:
         UserError: there is no such folder, or it has no list of this name.
@@ -41,12 +42,12 @@ def list_folder(subset: Subset, split: str) -> Path | None:
         return None
     folder = LISTS / subset.id_lists
     if "/" in subset.id_lists or not folder.is_dir():
-        there = ", ".join(sorted(path.name for path in LISTS.iterdir() if path.is_dir()))
-        raise UserError(f"images.id_lists is {subset.id_lists}: no such folder in {LISTS}; choose from {there}")
+        available = ", ".join(sorted(path.name for path in LISTS.iterdir() if path.is_dir()))
+        raise UserError(f"images.id_lists is {subset.id_lists}: no such folder in {LISTS}; choose from {available}")
     if not (folder / f"{split}.txt").is_file():
         raise UserError(
-            f"{folder}: has no list of the split {split} ({splits_there(folder, '', '.txt')}); "
-            "set images.train_split and images.test_split to lists of this folder"
+            f"{folder}: has no list for the split {split} ({list_splits(folder, '', '.txt')}); "
+            "set images.train_split and images.test_split to lists in this folder"
         )
     return folder
 
@@ -55,8 +56,7 @@ def keep_categories(dataset: ImageDataset, categories: tuple[str, ...]) -> tuple
     """Drops the objects of all other categories, and the relations of these objects.
 
     The kept categories stay in the order of the data set and keep their category ids, so results files fit the
-    annotations of the whole data set. An image without any object left is kept: it has no object to find, so all
-    detections in it are false.
+    annotations of the whole data set. An image without any object left is kept, and all detections in it are false.
 
     Args:
         dataset: one split. All its records are read into memory.

@@ -1,7 +1,7 @@
-"""Visual Genome as Xu et al. split it: images in two folders, a list of them, and their scene graphs.
+"""Visual Genome with the splits of Xu et al.: images in two folders, a list of images, and scene graphs.
 
-`image_data.json` lists the images in the order in which the rows of `VG-SGG.h5` follow one another, with four damaged
-ones among them that have no rows; `VG-SGG-dicts.json` names the categories. For boxes, see `data.images.scene_graphs`.
+`image_data.json` lists the images in the order of the rows of `VG-SGG.h5`, plus four damaged images without a row.
+`VG-SGG-dicts.json` has the names of the categories. For the format of boxes, see `data.images.scene_graphs`.
 """
 
 import os
@@ -13,61 +13,61 @@ import numpy as np
 
 from data.common.errors import UserError
 from data.common.files import read_json
-from data.images.annotations import MEND, refuse_any
-from data.images.scene_graphs import SceneGraphs, boxes_left_out, decode, open_graphs
+from data.images.annotations import FIX, refuse_any
+from data.images.scene_graphs import SceneGraphs, decode, dropped_boxes, open_graphs
 from data.records import ImageDataset, ImageRecord
 
 FOLDER = "visual_genome"
 IMAGE_FOLDERS = ("VG_100K", "VG_100K_2")
 IMAGE_LIST, NAMES, GRAPHS = "image_data.json", "VG-SGG-dicts.json", "VG-SGG.h5"
-SPLITS = {"train": 0, "test": 2}  # what the file of scene graphs calls them
-DAMAGED = (1592, 1722, 4616, 4617)  # ids of the images without a row in it
+SPLITS = {"train": 0, "test": 2}  # their numbers in the file of scene graphs
+DAMAGED = (1592, 1722, 4616, 4617)  # ids of the images without a row in this file
 
-BLOCK = 2048  # images whose annotations are decoded at once
+BLOCK = 2048  # number of images to decode at once
 
 
-def read_visual_genome(folder: Path, split: str, remedy: str = MEND) -> ImageDataset:
-    """Reads one split; its records are made anew from the file whenever they are asked for.
+def read_visual_genome(folder: Path, split: str, remedy: str = FIX) -> ImageDataset:
+    """Reads one split. Records are decoded from the file when they are accessed.
 
-    Boxes are cut off at the picture's edges. One that has no size then (a single pixel wide or high) is left out, with
-    its relations, and named in the result. Images without objects or relations are kept.
+    Boxes are clipped to the image. Boxes that are empty then (one pixel wide or high) are dropped with their relations
+    and listed in the result. Images without objects or relations are kept.
 
     Args:
-        folder: what holds the images' folders and the three files.
+        folder: the folder with the two folders of images and the three files.
         split: "train" or "test".
-        remedy: what a user is told to do about a file that is missing or damaged.
+        remedy: what to do about a file that is missing or damaged, for error messages.
 
     Raises:
-        UserError: there is no such split; a file is absent or malformed, or they do not belong together; an image is
+        UserError: there is no such split; a file is missing or malformed, or does not match the others; an image is
             missing.
     """
     if split not in SPLITS:
-        raise UserError(f"{folder}: Visual Genome has no split {split!r}; it has {' and '.join(SPLITS)}")
+        raise UserError(f"{folder}: Visual Genome has no split {split!r}; choose {' or '.join(SPLITS)}")
     classes = _classes(folder / NAMES, remedy)
     images = _listed_images(folder / IMAGE_LIST, remedy)
     graphs = open_graphs(folder / GRAPHS, len(classes), remedy)
     if len(images) != len(graphs.split):
         raise UserError(
-            f"{folder / GRAPHS}: has rows of {len(graphs.split):,} images where {IMAGE_LIST} lists {len(images):,}, "
-            f"damaged ones not counted; {remedy}"
+            f"{folder / GRAPHS}: has {len(graphs.split):,} images, but {IMAGE_LIST} lists {len(images):,} without the "
+            f"damaged ones; {remedy}"
         )
     rows = np.flatnonzero(graphs.split == SPLITS[split])
     if not rows.size:
-        raise UserError(f"{graphs.path}: no image is of the split {split}, {SPLITS[split]} there; {remedy}")
+        raise UserError(f"{graphs.path}: has no images of the split {split}, number {SPLITS[split]}; {remedy}")
     ids, sizes = images[rows, 0], images[rows, 1:]
     records = _Records(graphs, rows, ids, sizes, _folders(folder, ids, remedy))
-    return ImageDataset(classes, tuple(range(1, len(classes) + 1)), records, records.boxes_left_out())
+    return ImageDataset(classes, tuple(range(1, len(classes) + 1)), records, records.dropped_boxes())
 
 
 class _Records(Sequence[ImageRecord]):
-    """The images of a split. Threads may share it; going through it takes a tenth of asking for each by its number.
+    """The images of a split. Threads may share it. Iteration takes a tenth of the time of access by index.
 
     Args:
-        graphs: what is annotated.
-        rows: [I] the images' rows there.
-        ids: [I] their numbers.
+        graphs: the annotations.
+        rows: [I] rows of the images in `graphs`.
+        ids: [I] ids of the images.
         sizes: [I, 2] width and height in pixels.
-        folders: [I] index into `IMAGE_FOLDERS` of where each lies.
+        folders: [I] index into `IMAGE_FOLDERS`: the folder of each image.
     """
 
     def __init__(self, graphs: SceneGraphs, rows: np.ndarray, ids: np.ndarray, sizes: np.ndarray, folders: np.ndarray):
@@ -77,7 +77,7 @@ class _Records(Sequence[ImageRecord]):
         return len(self._rows)
 
     def __getitem__(self, index):
-        place = range(len(self))[index]  # Counts from the end, cuts and refuses as every sequence does.
+        place = range(len(self))[index]  # negative indices, slices and errors as for a list
         if isinstance(place, range):
             return [self[each] for each in place]
         (record,) = self._records(slice(place, place + 1))
@@ -87,17 +87,17 @@ class _Records(Sequence[ImageRecord]):
         for block in self._blocks():
             yield from self._records(block)
 
-    def boxes_left_out(self) -> tuple[str, ...]:
-        """The boxes of no size, in words; checks the relations on its way through the whole split."""
+    def dropped_boxes(self) -> tuple[str, ...]:
+        """Descriptions of the empty boxes. Also checks the relations of the whole split."""
         arrays = self._rows, self._sizes, self._ids
-        blocks = (boxes_left_out(self._graphs, *(array[block] for array in arrays)) for block in self._blocks())
-        return tuple(words for block in blocks for words in block)
+        blocks = (dropped_boxes(self._graphs, *(array[block] for array in arrays)) for block in self._blocks())
+        return tuple(text for block in blocks for text in block)
 
     def _blocks(self) -> Iterator[slice]:
         return (slice(start, start + BLOCK) for start in range(0, len(self), BLOCK))
 
     def _records(self, block: slice) -> Iterator[ImageRecord]:
-        """Yields the records of consecutive images, which are decoded together."""
+        """Decodes consecutive images together and yields their records."""
         boxes, labels, ends, relations, relation_ends = decode(self._graphs, self._rows[block], self._sizes[block])
         none = np.zeros(len(boxes), bool)
         folders = [self._graphs.path.parent / name for name in IMAGE_FOLDERS]
@@ -121,10 +121,10 @@ def _classes(path: Path, remedy: str) -> tuple[str, ...]:
     contents = read_json(path, "dictionary of categories", remedy)
     names = contents.get("idx_to_label") if isinstance(contents, dict) else None
     if not isinstance(names, dict) or not names or not all(name and isinstance(name, str) for name in names.values()):
-        raise UserError(f"{path}: holds no names 'idx_to_label' of categories; {remedy}")
+        raise UserError(f"{path}: has no category names 'idx_to_label'; {remedy}")
     numbers = [str(number) for number in range(1, len(names) + 1)]
     if missing := [number for number in numbers if number not in names]:
-        raise UserError(f"{path}: its 'idx_to_label' has {len(names)} names but none of {missing[0]}; {remedy}")
+        raise UserError(f"{path}: 'idx_to_label' has {len(names)} names but none for {missing[0]}; {remedy}")
     return tuple(names[number] for number in numbers)
 
 
@@ -132,14 +132,14 @@ def _listed_images(path: Path, remedy: str) -> np.ndarray:
     """[I, 3] id, width and height of the images that are not damaged."""
     entries = read_json(path, "list of images", remedy)
     if not isinstance(entries, list):
-        raise UserError(f"{path}: is no list of images; {remedy}")
+        raise UserError(f"{path}: is not a list of images; {remedy}")
     if wrong := [str(number) for number, each in enumerate(entries) if not _is_image(each)]:
-        refuse_any(wrong, path, "entries have no image_id, width and height above 0", remedy)
+        refuse_any(wrong, path, "entries have no positive image_id, width and height", remedy)
     images = [(each["image_id"], each["width"], each["height"]) for each in entries if each["image_id"] not in DAMAGED]
     if len({number for number, _, _ in images}) < len(images):
         raise UserError(f"{path}: lists an image twice; {remedy}")
-    if left_out := [str(each["image_id"]) for each in entries if each["image_id"] in DAMAGED]:
-        print(f"{path}: damaged images left out, of which {GRAPHS} has no rows: {', '.join(left_out)}")
+    if skipped := [str(each["image_id"]) for each in entries if each["image_id"] in DAMAGED]:
+        print(f"{path}: damaged images skipped, which have no rows in {GRAPHS}: {', '.join(skipped)}")
     return np.array(images, np.int64).reshape(-1, 3)
 
 
@@ -151,9 +151,9 @@ def _is_image(entry: Any) -> bool:
 
 
 def _folders(folder: Path, ids: np.ndarray, remedy: str) -> np.ndarray:
-    """[I] index into `IMAGE_FOLDERS` of where each image lies."""
+    """[I] index into `IMAGE_FOLDERS`: the folder of each image."""
     places = [folder / name for name in IMAGE_FOLDERS]
-    first, second = (set(os.listdir(place)) if place.is_dir() else set() for place in places)  # Two looks for 100,000.
+    first, second = (set(os.listdir(place)) if place.is_dir() else set() for place in places)
     names = [f"{number}.jpg" for number in ids]
     missing = [name for name in names if name not in first and name not in second]
     refuse_any(missing, folder, f"images are missing from {' and '.join(IMAGE_FOLDERS)}", remedy)

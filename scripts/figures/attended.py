@@ -10,7 +10,7 @@ import numpy as np
 from data.common.errors import UserError
 from data.common.files import read_arrays
 from data.images.attended import FIELDS, Regions
-from scripts.evaluation.metrics.boxes import iou
+from data.images.boxes import iou
 
 REMEDY = "write it with: python -m vision.attended"
 SAME_PLACE = 0.5  # IoU above which two boxes are the same object

@@ -13,7 +13,7 @@ SHARED = Path(__file__).parents[3] / "shared" / "datasets"
 
 @pytest.fixture
 def recipe() -> TextRecipe:
-    """A recipe that needs no data files; tests vary it with `dataclasses.replace`."""
+    """A recipe that needs no data files. Tests change it with `dataclasses.replace`."""
     return TextRecipe(
         train_documents=4,
         test_documents=2,
@@ -32,7 +32,7 @@ def recipe() -> TextRecipe:
 
 @pytest.fixture
 def write_posts(tmp_path) -> Callable[..., Path]:
-    """Writes newsgroup posts below `tmp_path`, given as {"group/number": text}, and returns the data folder."""
+    """Writes newsgroup posts {"group/number": text} to `tmp_path`, and returns this data folder."""
 
     def write(train: dict[str, str], test: dict[str, str]) -> Path:
         for split, posts in ((TRAIN, train), (TEST, test)):
@@ -47,7 +47,7 @@ def write_posts(tmp_path) -> Callable[..., Path]:
 
 @pytest.fixture(scope="session")
 def shared() -> Path:
-    """The real data sets."""
+    """Folder of the real data sets."""
     if not SHARED.is_dir():
         pytest.skip("needs ../shared/datasets")
     return SHARED
@@ -55,7 +55,7 @@ def shared() -> Path:
 
 @pytest.fixture(scope="session")
 def real_posts(shared) -> list[str]:
-    """About two hundred real posts of 20 Newsgroups, of all its groups."""
+    """About two hundred posts of 20 Newsgroups, from all groups."""
     with tarfile.open(shared / ARCHIVE) as tar:
         members = islice((member for member in tar if member.isfile()), None, None, 90)
         return [tar.extractfile(member).read().decode("latin-1") for member in members]

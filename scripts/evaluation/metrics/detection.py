@@ -24,8 +24,8 @@ from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 from tqdm import tqdm
 
+from data.images.boxes import iou
 from data.records import ImageDataset
-from scripts.evaluation.metrics.boxes import iou
 
 IOUS = np.linspace(0.5, 0.95, 10)  # thresholds, as in COCOeval
 DETECTIONS_PER_IMAGE = 100  # and category; COCO ignores the others

@@ -16,13 +16,10 @@ from data.common.files import (
 )
 
 
-def one_line(error) -> str:
-    return " ".join(str(error.value).split())
-
-
-def test_a_file_is_replaced_whole(tmp_path):
+def test_files_are_replaced_atomically(tmp_path):
     path = tmp_path / "new" / "a.txt"
     write_text(path, "old")
+    assert path.stat().st_mode & 0o777 == 0o644
     with replaced_on_success(path) as temporary:
         temporary.write_text("new")
         assert path.read_text() == "old"
@@ -30,7 +27,7 @@ def test_a_file_is_replaced_whole(tmp_path):
 
 
 @pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt])
-def test_a_failed_write_keeps_the_old_file_and_leaves_nothing_else(tmp_path, error):
+def test_failed_writes_keep_the_old_file_and_leave_no_other(tmp_path, error):
     path = tmp_path / "a.txt"
     write_text(path, "old")
     with pytest.raises(error), replaced_on_success(path) as temporary:
@@ -41,7 +38,7 @@ def test_a_failed_write_keeps_the_old_file_and_leaves_nothing_else(tmp_path, err
 
 
 @pytest.mark.parametrize("error", [OSError(28, "No space left on device"), OSError(13, "Permission denied", ".a.x3f")])
-def test_what_the_system_refuses_bears_the_name_of_the_file(tmp_path, error):
+def test_system_errors_have_the_name_of_the_file(tmp_path, error):
     path = tmp_path / "a.txt"
     with pytest.raises(OSError) as raised, replaced_on_success(path):
         raise error
@@ -52,78 +49,67 @@ def test_what_the_system_refuses_bears_the_name_of_the_file(tmp_path, error):
     assert raised.value.filename == str(path)
 
 
-def test_written_files_may_be_read_by_others(tmp_path):
-    write_text(tmp_path / "a.txt", "")
-    assert (tmp_path / "a.txt").stat().st_mode & 0o777 == 0o644
-
-
-def test_json_and_arrays_come_back_as_they_were_written(tmp_path):
+def test_json_and_arrays_are_read_back(tmp_path):
     write_json(tmp_path / "a.json", {"accuracy": 0.5, "name": "ł"})
     assert read_json(tmp_path / "a.json", "metrics", "") == {"accuracy": 0.5, "name": "ł"}
     write_arrays(tmp_path / "a.npz", ids=np.array(["a", "bc"]), labels=np.arange(2), more=np.zeros(1))
     arrays = read_arrays(tmp_path / "a.npz", ["labels", "ids"], "predictions", "")
-    assert list(arrays) == ["labels", "ids"]
-    assert arrays["ids"].tolist() == ["a", "bc"]
-    assert arrays["labels"].tolist() == [0, 1]
+    assert {name: values.tolist() for name, values in arrays.items()} == {"labels": [0, 1], "ids": ["a", "bc"]}
 
 
-@pytest.mark.parametrize("read", [read_text, read_json, read_yaml])
-def test_a_missing_file_gets_one_line_with_the_remedy(tmp_path, read):
-    with pytest.raises(UserError) as error:
-        read(tmp_path / "a", "config", "write it")
-    assert str(error.value) == f"{tmp_path / 'a'}: no such config; write it"
-
-
-def test_text_that_is_not_utf8_and_folders_are_refused(tmp_path):
-    (tmp_path / "latin1").write_bytes(b"caf\xe9")
-    with pytest.raises(UserError, match="latin1: config is no UTF-8 text .*at byte 3.*; write it$"):
-        read_text(tmp_path / "latin1", "config", "write it")
-    with pytest.raises(UserError, match=r"config cannot be read \(Is a directory\); write it$"):
-        read_text(tmp_path, "config", "write it")
-
-
-def test_malformed_json_and_yaml_name_the_place(tmp_path):
+@pytest.mark.parametrize(
+    ("read", "content", "places"),
+    [
+        (read_text, None, []),
+        (read_json, None, []),
+        (read_yaml, None, []),
+        (read_text, b"caf\xe9", ["byte 3"]),
+        (read_json, b'{"a": 1,\n "b": }', ["line 2 column 7"]),
+        (read_yaml, b"a: 1\nb: [1,\n", ["line 3"]),
+    ],
+)
+def test_missing_and_malformed_files_are_named(tmp_path, read, content, places):
     path = tmp_path / "a"
-    path.write_text('{"a": 1,\n "b": }')
+    if content is not None:
+        path.write_bytes(content)
     with pytest.raises(UserError) as error:
-        read_json(path, "metrics", "evaluate again")
-    assert one_line(error) == (
-        f"{path}: metrics is not valid JSON (Expecting value: line 2 column 7 (char 15)); evaluate again"
-    )
-    path.write_text("a: 1\nb: [1,\n")
-    with pytest.raises(UserError, match="config is not valid YAML") as error:
-        read_yaml(path, "config", "mend it")
-    assert "line 3" in one_line(error)
-    assert one_line(error).endswith("; mend it")
+        read(path, "config", "fix it")
+    message = str(error.value)
+    assert message.startswith(f"{path}: ") and "config" in message and message.endswith("; fix it")
+    assert all(place in message for place in places)
+
+
+def test_folders_are_not_read_as_text(tmp_path):
+    with pytest.raises(UserError, match=r"config cannot be read \(Is a directory\); fix it$"):
+        read_text(tmp_path, "config", "fix it")
 
 
 def test_missing_arrays_are_named(tmp_path):
     path = tmp_path / "a.npz"
-    with pytest.raises(UserError, match="no such predictions; predict first"):
+    with pytest.raises(UserError, match="a.npz: .*; predict first"):
         read_arrays(path, ["ids"], "predictions", "predict first")
     write_arrays(path, ids=np.array(["a"]))
-    with pytest.raises(UserError) as error:
+    with pytest.raises(UserError, match="a.npz: .* labels; predict again"):
         read_arrays(path, ["ids", "labels"], "predictions", "predict again")
-    assert str(error.value) == f"{path}: predictions lacks the array labels; predict again"
 
 
-def test_damaged_arrays_get_one_line_wherever_the_damage_is(tmp_path):
+def test_damage_anywhere_in_an_archive_is_a_user_error(tmp_path):
     path = tmp_path / "a.npz"
     write_arrays(path, ids=np.array(["a", "b"]), labels=np.arange(50))
     whole = path.read_bytes()
     cut = [whole[:length] for length in range(0, len(whole), 7)]
-    garbled = [whole[:place] + bytes([whole[place] ^ 0xFF]) + whole[place + 1 :] for place in range(len(whole))]
+    corrupt = [whole[:place] + bytes([whole[place] ^ 0xFF]) + whole[place + 1 :] for place in range(len(whole))]
     refused = 0
-    for content in cut + garbled:
+    for content in cut + corrupt:
         path.write_bytes(content)
         try:
             read_arrays(path, ["ids", "labels"], "predictions", "predict again")
         except UserError:
             refused += 1
-    assert refused > len(cut) + len(garbled) / 2  # The zip format holds bytes that nobody reads.
+    assert refused > len(cut) + len(corrupt) / 2  # Some bytes of a zip archive are never read.
 
 
-def test_a_plain_array_or_pickle_is_no_npz(tmp_path):
+def test_plain_arrays_and_pickles_are_not_archives(tmp_path):
     path = tmp_path / "a.npz"
     for array in (np.arange(3), np.array([{}], object)):
         with path.open("wb") as file:
@@ -132,7 +118,7 @@ def test_a_plain_array_or_pickle_is_no_npz(tmp_path):
             read_arrays(path, ["ids"], "predictions", "")
 
 
-def test_an_opened_array_is_memory_mapped_and_cannot_be_changed(tmp_path):
+def test_open_array_is_memory_mapped_and_read_only(tmp_path):
     np.save(tmp_path / "a.npy", np.arange(3))
     array = open_array(tmp_path / "a.npy", "cached array", "")
     assert isinstance(array, np.memmap)
@@ -140,10 +126,10 @@ def test_an_opened_array_is_memory_mapped_and_cannot_be_changed(tmp_path):
         array[0] = 1
 
 
-def test_a_missing_or_cut_array_gets_one_line(tmp_path):
+def test_open_array_refuses_missing_and_truncated_files(tmp_path):
     path = tmp_path / "a.npy"
-    with pytest.raises(UserError, match="a.npy: cached array is damaged .*; make it anew"):
-        open_array(path, "cached array", "make it anew")
+    with pytest.raises(UserError, match="a.npy: .*; rerun"):
+        open_array(path, "cached array", "rerun")
     np.save(path, np.arange(3))
     whole = path.read_bytes()
     for length in (0, 5, 50, len(whole) - 1):
@@ -152,7 +138,7 @@ def test_a_missing_or_cut_array_gets_one_line(tmp_path):
             open_array(path, "cached array", "")
 
 
-def test_a_file_s_lines_come_with_a_bar_of_its_bytes(tmp_path, capsys):
+def test_lines_with_progress_reads_all_lines(tmp_path, capsys):
     path = tmp_path / "a.txt"
     path.write_bytes("é\r\nb\nc".encode())
     assert list(lines_with_progress(path, "reading")) == ["é\n", "b\n", "c"]

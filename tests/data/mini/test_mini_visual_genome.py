@@ -41,7 +41,7 @@ def test_reader_reads_it(miniature, capsys):
         for record in dataset.records:
             with Image.open(record.path) as image:
                 assert image.format == "JPEG" and image.size == (record.width, record.height)
-    assert "1592" in capsys.readouterr().out
+    assert "VG-SGG.h5: 1592" in capsys.readouterr().out
 
 
 def test_only_guests_are_related_to_hosts(miniature):

@@ -144,7 +144,7 @@ def test_unreadable_images_are_named(call):
     Path("figure.png").unlink()
     IMAGES[1].write_bytes(b"no image")
     code, _, error = call()
-    assert code == 2 and error.startswith("error: a/two.jpg: ") and error.count("\n") == 1
+    assert code == 2 and error.startswith("error: a/two.jpg: is not an image") and error.count("\n") == 1
     assert not Path("figure.png").exists()
 
 

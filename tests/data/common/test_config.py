@@ -83,7 +83,7 @@ def test_integers_are_accepted_as_floats(path):
     assert type(rate) is float
 
 
-def test_keys_with_defaults_are_optional_and_written_if_changed(path):
+def test_default_keys_are_optional_and_written_if_changed(path):
     config = read_config(LaterConfig, path)
     assert config == LaterConfig("a", 0.5, LaterSizes(30, "semantic", True, 2), "all", ())
     assert write_config(config) == TEXT

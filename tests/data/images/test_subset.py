@@ -56,7 +56,7 @@ def error_of(*arguments, **options) -> str:
     return str(error.value)
 
 
-def test_lists_have_the_sizes_of_the_configs_and_do_not_overlap():
+def test_lists_match_the_configs_and_do_not_overlap():
     trainval, test, train, val = (ids_of(name) for name in ("trainval", "test", "train", "val"))
     assert [len(set(ids)) for ids in (trainval, test, train, val)] == [988, 1000, 790, 198]
     assert not set(trainval) & set(test)

@@ -22,7 +22,6 @@ from typing import Any
 from data.common.config import read_config
 from data.common.errors import UserError, run_command
 from data.common.options import add_data_option, count_from_1
-from data.common.runs import RunFolder
 from data.text import yahoo
 from data.text.encoding import encode_corpus
 from language.config import Config

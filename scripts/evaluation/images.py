@@ -17,11 +17,11 @@ import numpy as np
 from tqdm import tqdm
 
 from data.common.errors import UserError
+from data.images.boxes import iou
 from data.images.proposals import PAIRS, Proposals
 from data.images.relations import Rule, relations_of
 from data.records import ImageDataset, ImageRecord
 from scripts.evaluation.items import Metrics
-from scripts.evaluation.metrics.boxes import iou
 from scripts.evaluation.metrics.detection import average_precisions, objects_of
 from scripts.evaluation.metrics.orders import (
     DUPLICATE_IOU,

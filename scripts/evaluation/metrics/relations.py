@@ -17,10 +17,6 @@ from typing import NamedTuple
 import numpy as np
 
 from data.images.boxes import iou
-from data.images.relations import Rule as Rule
-from data.images.relations import relations_between as relations_between
-from data.images.relations import relations_of as relations_of
-from scripts.evaluation.metrics.combinations import Lists, combinations, lists_of
 
 RELATION_IOU = 0.5
 

@@ -50,14 +50,8 @@ def test_evaluation_prints_recall_time_and_memory(work, capsys):
         assert re.search(r"[\d.]+ s, \d+ images/s, .* [\d,]+ MiB", line)
 
 
-@pytest.mark.parametrize(
-    ("options", "message"),
-    [
-        (["--images", "0"], "argument --images: 0 must be an integer of at least 1"),
-        (["--pairs", "89701"], "argument --pairs: 89701 is more than 300 ROIs make, 89,700"),
-    ],
-)
-def test_sizes_that_cannot_be_are_refused(tmp_path, monkeypatch, capsys, options, message):
+@pytest.mark.parametrize("options", [["--images", "0"], ["--pairs", "89701"]])
+def test_invalid_options_are_refused(tmp_path, monkeypatch, capsys, options):
     monkeypatch.setattr(sys, "argv", ["bench_recall", "--work", str(tmp_path / "work"), *options])
     with pytest.raises(SystemExit) as exit:
         run_command(bench_recall.main)

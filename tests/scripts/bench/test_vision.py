@@ -54,16 +54,9 @@ def test_command_prints_ratios_of_the_chosen_comparisons(monkeypatch, capsys):
     assert len(ratios) == 2 and all(float(ratio.replace(",", "")) > 1 for ratio in ratios)  # loops are slower
 
 
-@pytest.mark.parametrize(
-    ("options", "message"),
-    [
-        (["--only", "a,f"], "'f' is none of a, b, c, d, e"),
-        (["--rounds", "0"], "0 must be an integer of at least 1"),
-        (["--steps", "x"], "x must be an integer of at least 1"),
-    ],
-)
-def test_options_that_mean_nothing_are_refused(monkeypatch, capsys, options, message):
-    monkeypatch.setattr(sys, "argv", ["bench_vision", *options])
-    with pytest.raises(SystemExit):
+@pytest.mark.parametrize("options", [["--only", "a,f"], ["--rounds", "0"], ["--steps", "x"]])
+def test_invalid_options_are_refused(monkeypatch, capsys, options):
+    monkeypatch.setattr(sys, "argv", ["vision", *options])
+    with pytest.raises(SystemExit) as exit:
         bench_vision.main()
     assert exit.value.code == 2 and options[0] in capsys.readouterr().err

